@@ -1,0 +1,19 @@
+//! Theory and simulation of neural-network pruning seen as compressed sensing.
+
+#![forbid(unsafe_code)]
+#![warn(missing_docs, missing_debug_implementations)]
+
+pub mod error;
+pub mod estimators;
+pub mod files;
+pub mod linalg;
+pub mod operators;
+pub mod outcome;
+pub mod recovery;
+pub mod seed;
+pub mod support;
+pub mod table;
+
+pub use error::{Error, Result};
+pub use seed::Seed;
+pub use support::{Density, Mask, Support};

@@ -1,0 +1,6 @@
+//! The one door to numerical linear algebra.
+
+pub mod dense;
+
+pub use dense::num_like::Float;
+pub use dense::{Scalar, dot, gemm, norm};

@@ -1,0 +1,92 @@
+//! Sparse recovery: find `x` with few nonzeros from `y ≈ A x`, with a certificate.
+//!
+//! To add a solver: one file with a plain struct of documented numbers and its [`Solver`] implementation, one line in
+//! the list of this module; the conformance tests and the command line then know it.
+
+use crate::error::Result;
+use crate::operators::{MeasurementOperator, check_vector};
+use crate::outcome::{Status, Watch};
+use nalgebra::DMatrix;
+use std::fmt::Debug;
+
+/// What proves a solver's answer, or says how near it is.
+#[derive(Clone, Debug, PartialEq)]
+#[non_exhaustive]
+pub enum Certificate {
+    /// None: the method promises nothing about this answer.
+    None,
+    /// Primal value, and a dual feasible value below it: `primal − optimum ≤ gap`.
+    DualityGap {
+        /// The solver's own objective at `x`.
+        primal: f64,
+        /// `primal − dual`, not negative up to rounding.
+        gap: f64,
+        /// A dual feasible point, of length m.
+        dual: Vec<f64>,
+    },
+    /// The order in which columns were picked, and by how much each pick won against the best column not picked,
+    /// relative to the winner; 0 is a tie, decided by index.
+    OrderMargins {
+        /// Column picked at each step.
+        order: Vec<usize>,
+        /// Relative margin of each pick.
+        margins: Vec<f64>,
+    },
+}
+
+/// The answer of a solver.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Recovery {
+    /// The recovered vector, of length n.
+    pub x: Vec<f64>,
+    /// Positions of its nonzeros, ascending.
+    pub support: Vec<usize>,
+    /// How the solve ended.
+    pub status: Status,
+    /// Iterations done.
+    pub iterations: usize,
+    /// Operator applications spent: a product with `A` or `Aᵀ` is 1, `s` columns are `s/n`.
+    pub applications: f64,
+    /// The solver's own objective at `x`.
+    pub objective: f64,
+    /// `‖y − A x‖₂`.
+    pub residual_norm: f64,
+    /// What proves the answer.
+    pub certificate: Certificate,
+}
+
+/// A sparse recovery method: a plain struct of documented numbers.
+pub trait Solver: Debug + Send + Sync {
+    /// The name on the command line and in tables.
+    fn name(&self) -> &'static str;
+
+    /// Solves for one right-hand side, reporting every iteration to `watch`.
+    ///
+    /// # Errors
+    /// When the solver's own numbers, the operator or `y` are unusable; how the iteration ended is
+    /// [`Recovery::status`].
+    fn solve_watched(&self, a: &dyn MeasurementOperator, y: &[f64], watch: &mut Watch<'_>) -> Result<Recovery>;
+
+    /// Solves for one right-hand side.
+    ///
+    /// # Errors
+    /// As [`Solver::solve_watched`].
+    fn solve(&self, a: &dyn MeasurementOperator, y: &[f64]) -> Result<Recovery> {
+        self.solve_watched(a, y, &mut Watch::none())
+    }
+
+    /// Solves for every column of `rhs` (m × number of right-hand sides).
+    ///
+    /// # Errors
+    /// As [`Solver::solve_watched`]; the first refused column ends the call.
+    fn solve_many(&self, a: &dyn MeasurementOperator, rhs: &DMatrix<f64>) -> Result<Vec<Recovery>> {
+        rhs.column_iter()
+            .map(|y| self.solve(a, y.into_owned().as_slice()))
+            .collect()
+    }
+}
+
+/// The door of every solver: refuses a right-hand side that does not fit.
+fn check_right_hand_side(a: &dyn MeasurementOperator, y: &[f64]) -> Result<()> {
+    check_vector("y", y, a.shape().rows)
+}
