@@ -9,6 +9,7 @@ pub mod files;
 pub mod linalg;
 pub mod operators;
 pub mod outcome;
+pub mod pruning;
 pub mod recovery;
 pub mod seed;
 pub mod support;

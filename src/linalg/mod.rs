@@ -1,6 +1,8 @@
 //! The one door to numerical linear algebra.
 
 pub mod dense;
+#[cfg(feature = "lapack")]
+pub mod lapack;
 
 pub use dense::num_like::Float;
 pub use dense::{Scalar, dot, gemm, norm};

@@ -1,0 +1,5 @@
+//! Which weights go: criteria, iterative magnitude pruning with rewinding, and its controls.
+
+mod select;
+
+pub use select::{LayerRate, Scope, keep_highest, prune_lowest, survivors};
