@@ -16,7 +16,11 @@ use nalgebra::{DMatrix, DVector};
 /// [`Error::Shape`], [`Error::NotFinite`], [`Error::Numerical`] when LAPACK reports a failure.
 pub fn symmetric_eigen(a: &DMatrix<f64>) -> Result<(DVector<f64>, DMatrix<f64>)> {
     if a.nrows() != a.ncols() {
-        return Err(Error::shape("symmetric eigenvectors", "a square matrix", format!("{}×{}", a.nrows(), a.ncols())));
+        return Err(Error::shape(
+            "symmetric eigenvectors",
+            "a square matrix",
+            format!("{}×{}", a.nrows(), a.ncols()),
+        ));
     }
     require_finite("symmetric eigenvectors", a.as_slice())?;
     // Its routine for eigenvalues alone asks LAPACK for a job that does not exist; the full one is right.
@@ -94,7 +98,11 @@ mod tests {
             assert!((ours.singular_values - &theirs.singular_values).amax() <= tolerance(m + n, a.norm()));
             let rebuilt = &theirs.u * DMatrix::from_diagonal(&theirs.singular_values) * theirs.v.transpose();
             assert!((rebuilt - &a).amax() <= tolerance(m + n, a.norm()));
-            for (x, y) in dense::singular_values(&a).unwrap().iter().zip(theirs.singular_values.iter()) {
+            for (x, y) in dense::singular_values(&a)
+                .unwrap()
+                .iter()
+                .zip(theirs.singular_values.iter())
+            {
                 assert!((x - y).abs() <= tolerance(m + n, a.norm()));
             }
         }
