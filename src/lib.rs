@@ -7,6 +7,7 @@ pub mod error;
 pub mod estimators;
 pub mod files;
 pub mod linalg;
+pub mod networks;
 pub mod operators;
 pub mod outcome;
 pub mod pruning;
