@@ -84,6 +84,16 @@ pub enum Error {
         /// The reason.
         why: String,
     },
+    /// A cell of an experiment that could not be computed.
+    #[error("{experiment}, cell '{cell}': {source}")]
+    Cell {
+        /// The experiment's id.
+        experiment: String,
+        /// The cell's id.
+        cell: String,
+        /// Why.
+        source: Box<Error>,
+    },
     /// The run was interrupted; what was finished is kept.
     #[error("interrupted; finished work is kept")]
     Interrupted,

@@ -6,6 +6,7 @@
 pub mod error;
 pub mod estimators;
 pub mod files;
+pub mod harness;
 pub mod linalg;
 pub mod networks;
 pub mod operators;

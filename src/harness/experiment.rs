@@ -1,8 +1,8 @@
 //! What an experiment is: cells that are computed, a table that results, claims and a figure that are read off it.
 
 use crate::error::{Error, Result};
+use crate::harness::context::Context;
 use crate::harness::figures::Figure;
-use crate::harness::runner::Context;
 use crate::table::{Column, Row, Table, format_real};
 use std::fmt;
 
@@ -331,6 +331,11 @@ pub trait Experiment: Sync {
     fn draw(&self, table: &Table) -> Result<Figure>;
     /// Seconds on two cores and megabytes that a run at the default scale takes, as measured.
     fn budget(&self) -> Budget;
+    /// Whether its cells read the data of the run. Where they do, the data's checksum belongs to the identity of every
+    /// result; where they do not, [`Context::data`] refuses to hand the data out.
+    fn uses_data(&self) -> bool {
+        false
+    }
 }
 
 /// What a default run costs, as measured on two cores.
