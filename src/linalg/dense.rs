@@ -319,7 +319,7 @@ fn check_square(what: &str, a: &DMatrix<f64>) -> Result<()> {
 }
 
 /// Runs a faer routine with its global parallelism off: results must not depend on the number of threads.
-fn sequential<R>(run: impl FnOnce() -> R) -> R {
+pub(super) fn sequential<R>(run: impl FnOnce() -> R) -> R {
     static ONCE: std::sync::Once = std::sync::Once::new();
     ONCE.call_once(|| faer::set_global_parallelism(Par::Seq));
     run()

@@ -1,5 +1,6 @@
 //! The one door to numerical linear algebra.
 
+pub mod cholesky;
 pub mod dense;
 #[cfg(feature = "lapack")]
 pub mod lapack;

@@ -3,10 +3,20 @@
 //! To add an operator: one file with the type and its [`MeasurementOperator`] implementation, one line here. Its unit
 //! tests call [`dot_test::check`], which finds a wrong adjoint in one line.
 
+mod damped;
 mod dense;
 pub mod dot_test;
+mod gaussian;
+mod matrix_free;
+mod restricted;
+mod scaled;
 
+pub use damped::Damped;
 pub use dense::DenseOperator;
+pub use gaussian::GaussianEnsemble;
+pub use matrix_free::MatrixFree;
+pub use restricted::Restricted;
+pub use scaled::ScaledColumns;
 
 use crate::error::{Error, Result, require_finite};
 use nalgebra::DMatrix;
