@@ -3,6 +3,7 @@
 #![forbid(unsafe_code)]
 #![warn(missing_docs, missing_debug_implementations)]
 
+pub mod data;
 pub mod error;
 pub mod estimators;
 pub mod files;

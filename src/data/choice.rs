@@ -1,0 +1,135 @@
+//! What a user names as `--data`.
+
+use super::dataset::Dataset;
+use super::normalisation::Normalisation;
+use super::{cifar, digits, idx};
+use crate::error::{Error, Result};
+use std::fmt;
+use std::path::{Path, PathBuf};
+use std::str::FromStr;
+
+/// A data set by name, or a folder that holds one.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum DataChoice {
+    /// The embedded handwritten digits.
+    #[default]
+    Digits,
+    /// A folder with files in MNIST's IDX format or CIFAR-10's binary batches.
+    Folder(PathBuf),
+}
+
+/// Every data set that has a name of its own.
+pub const NAMED: [&str; 1] = ["digits"];
+
+impl FromStr for DataChoice {
+    type Err = Error;
+
+    /// Every word that names no data set is taken for a folder; whether it is one, [`load`] finds out.
+    fn from_str(word: &str) -> Result<Self> {
+        match word {
+            "" => Err(Error::argument("data", "digits or a folder", "nothing")),
+            "digits" => Ok(DataChoice::Digits),
+            folder => Ok(DataChoice::Folder(PathBuf::from(folder))),
+        }
+    }
+}
+
+impl fmt::Display for DataChoice {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            DataChoice::Digits => f.write_str(NAMED[0]),
+            DataChoice::Folder(path) => path.display().fmt(f),
+        }
+    }
+}
+
+/// The scale that [`load`] gives every data set.
+pub const DEFAULT_NORMALISATION: Normalisation = Normalisation::Standardised;
+
+/// Loads a choice at the default scale.
+///
+/// # Errors
+/// As [`load_normalised`].
+pub fn load(choice: &DataChoice) -> Result<Dataset> {
+    load_normalised(choice, DEFAULT_NORMALISATION)
+}
+
+/// Loads a choice at a named scale.
+///
+/// # Errors
+/// [`Error::Unknown`] for a bare word that is neither a data set nor a folder; [`Error::Io`] for a path that is no
+/// readable folder; [`Error::Format`] for a folder in which no format is recognised, listing the names looked for, and
+/// for damaged files.
+pub fn load_normalised(choice: &DataChoice, normalisation: Normalisation) -> Result<Dataset> {
+    match choice {
+        DataChoice::Digits => digits::load(normalisation),
+        DataChoice::Folder(folder) => load_folder(folder, normalisation),
+    }
+}
+
+fn load_folder(folder: &Path, normalisation: Normalisation) -> Result<Dataset> {
+    if !folder.is_dir() {
+        let word = folder.to_string_lossy();
+        if folder.components().count() == 1 && !folder.exists() && !word.contains(std::path::is_separator) {
+            return Err(Error::unknown("data set (and no such folder)", &word, NAMED));
+        }
+        // Listing gives the system's own reason: absent, not a folder, or not readable.
+        return Err(match std::fs::read_dir(folder) {
+            Err(reason) => Error::io(folder, "read the folder", reason),
+            Ok(_) => Error::argument("data", "a folder", folder.display()),
+        });
+    }
+    if idx::is_present(folder) {
+        idx::load_folder(folder, normalisation)
+    } else if cifar::is_present(folder) {
+        cifar::load_folder(folder, normalisation)
+    } else {
+        let names = [idx::file_names(), cifar::file_names()].concat();
+        let expected = format!("any of {}, plain or with .gz", names.join(", "));
+        Err(Error::format(folder, "data files", expected, "none of them"))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_choice_reads_its_own_words_back() {
+        for word in ["digits", "some/folder", "mnist"] {
+            assert_eq!(word.parse::<DataChoice>().unwrap().to_string(), word);
+        }
+        assert_eq!("digits".parse::<DataChoice>().unwrap(), DataChoice::Digits);
+        assert!("".parse::<DataChoice>().is_err());
+        assert_eq!(DataChoice::default(), DataChoice::Digits);
+    }
+
+    #[test]
+    fn a_mistyped_name_gets_a_suggestion_and_a_missing_path_the_reason_of_the_system() {
+        let load_word = |word: &str| load(&DataChoice::Folder(word.into()));
+        let error = load_word("digit").unwrap_err();
+        assert!(matches!(error, Error::Unknown { .. }));
+        assert!(error.to_string().contains("did you mean 'digits'"), "{error}");
+        assert!(matches!(load_word("/no/such/folder"), Err(Error::Io { .. })));
+        assert!(matches!(load_word("Cargo.toml"), Err(Error::Io { .. })));
+    }
+
+    #[test]
+    fn a_folder_without_data_is_told_what_was_looked_for() {
+        let folder = std::env::temp_dir().join(format!("ticketsense-choice-{}", std::process::id()));
+        std::fs::create_dir_all(&folder).unwrap();
+        let error = load(&DataChoice::Folder(folder.clone())).unwrap_err().to_string();
+        for name in ["train-images-idx3-ubyte", "t10k-labels.idx1-ubyte", "test_batch.bin"] {
+            assert!(error.contains(name), "{error}");
+        }
+        std::fs::remove_dir_all(folder).unwrap();
+    }
+
+    #[test]
+    fn the_default_scale_is_recorded_in_the_data_set() {
+        let set = load(&DataChoice::Digits).unwrap();
+        assert_eq!(set.normalisation(), DEFAULT_NORMALISATION);
+        assert!(set.describe().contains(DEFAULT_NORMALISATION.as_str()));
+    }
+}

@@ -1,0 +1,16 @@
+//! Labelled data: embedded handwritten digits, and real data sets in their own formats.
+//!
+//! To add a format: one file with `is_present(folder)`, `file_names()` and `load_folder(folder, normalisation)`, and its
+//! lines in `choice.rs`. A loader makes a [`Content`]; [`Dataset::new`] checks, normalises and names it.
+
+mod choice;
+pub mod cifar;
+mod dataset;
+pub mod digits;
+mod folder;
+pub mod idx;
+mod normalisation;
+
+pub use choice::{DEFAULT_NORMALISATION, DataChoice, NAMED, load, load_normalised};
+pub use dataset::{Content, Dataset, ImageShape, RawValues, Split, Splits};
+pub use normalisation::Normalisation;
