@@ -246,8 +246,4 @@ fn the_whole_of_mnist_is_read_in_its_original_order() {
     // The first training image, a five: 27,525 is its pixel sum in every copy with the published MD5.
     let first: Vec<f64> = set.rows(&[0]).unwrap();
     assert_eq!(first.iter().sum::<f64>(), 27_525.0);
-    assert_eq!(
-        sha256_hex(&first.iter().map(|&v| v as u8).collect::<Vec<_>>()).len(),
-        64
-    );
 }
