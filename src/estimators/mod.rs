@@ -2,6 +2,16 @@
 //!
 //! Every value says whether it is exact, a bound or a sample: see [`crate::outcome::Certainty`].
 
+mod climb;
+mod coherence;
+mod enumeration;
+mod gram;
+mod isometry;
+mod scan;
+
+pub use coherence::{Babel, BabelFunction, Coherence, MutualCoherence};
+pub use isometry::{Bracket, Rescaled, RestrictedIsometry, RestrictedIsometryConstant};
+
 use crate::error::Result;
 use crate::operators::MeasurementOperator;
 use crate::outcome::Estimate;

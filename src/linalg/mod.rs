@@ -4,6 +4,9 @@ pub mod cholesky;
 pub mod dense;
 #[cfg(feature = "lapack")]
 pub mod lapack;
+pub mod lanczos;
+pub mod small;
+pub mod traces;
 
 pub use dense::num_like::Float;
 pub use dense::{Scalar, dot, gemm, norm};
