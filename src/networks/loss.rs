@@ -144,6 +144,35 @@ impl Loss {
         difference.scale(T::of(1.0 / samples as f64))
     }
 
+    /// [`Loss::gradient`] over plain numbers, written in place; the softmax of a row is formed in `f64`.
+    pub(crate) fn gradient_into<T: Real>(
+        self,
+        outputs: &[T],
+        targets: &[T],
+        classes: usize,
+        samples: usize,
+        gradient: &mut [T],
+    ) {
+        let scale = 1.0 / samples as f64;
+        let rows = outputs.chunks_exact(classes).zip(targets.chunks_exact(classes));
+        for ((f, t), g) in rows.zip(gradient.chunks_exact_mut(classes)) {
+            let (top, sum) = match self {
+                Loss::Squared => (0.0, 1.0),
+                Loss::CrossEntropy => {
+                    let top = f.iter().fold(f64::NEG_INFINITY, |m, v| m.max(v.to_f64()));
+                    (top, f.iter().map(|v| (v.to_f64() - top).exp()).sum())
+                }
+            };
+            for ((g, f), t) in g.iter_mut().zip(f).zip(t) {
+                let prediction = match self {
+                    Loss::Squared => f.to_f64(),
+                    Loss::CrossEntropy => (f.to_f64() - top).exp() / sum,
+                };
+                *g = T::of(scale * (prediction - t.to_f64()));
+            }
+        }
+    }
+
     /// The Hessian in the outputs, times `direction`, of the loss averaged over `samples`: block diagonal over the
     /// samples with blocks `I` (squared) or `diag(p) − p pᵀ` (cross-entropy), each over `samples`.
     pub(crate) fn output_hessian<T: Real>(self, outputs: &Array<T>, direction: &Array<T>, samples: usize) -> Array<T> {

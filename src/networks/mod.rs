@@ -15,6 +15,7 @@ mod network;
 mod preset;
 mod real;
 mod value;
+mod workspace;
 
 #[cfg(test)]
 mod derivative_tests;
@@ -28,3 +29,4 @@ pub use loss::{Loss, Targets};
 pub use network::Network;
 pub use real::Real;
 pub use value::{Dual, Value};
+pub use workspace::{Score, Workspace};
