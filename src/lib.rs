@@ -17,6 +17,7 @@ pub mod recovery;
 pub mod seed;
 pub mod support;
 pub mod table;
+pub mod theory;
 
 pub use error::{Error, Result};
 pub use seed::Seed;
