@@ -34,7 +34,10 @@ fn set(name: &str, value: &str) {
 /// The enabled features, sorted, joined by commas.
 fn features() -> String {
     let mut names: Vec<String> = std::env::vars()
-        .filter_map(|(name, _)| name.strip_prefix("CARGO_FEATURE_").map(|n| n.to_lowercase().replace('_', "-")))
+        .filter_map(|(name, _)| {
+            name.strip_prefix("CARGO_FEATURE_")
+                .map(|n| n.to_lowercase().replace('_', "-"))
+        })
         .filter(|name| name != "default")
         .collect();
     names.sort();
@@ -50,7 +53,11 @@ fn code_hash(root: &Path, features: &str) -> String {
     let mut named: Vec<(String, PathBuf)> = paths
         .into_iter()
         .map(|path| {
-            let name = path.strip_prefix(root).unwrap_or(&path).to_string_lossy().replace('\\', "/");
+            let name = path
+                .strip_prefix(root)
+                .unwrap_or(&path)
+                .to_string_lossy()
+                .replace('\\', "/");
             (name, path)
         })
         .collect();
@@ -99,10 +106,17 @@ fn git_revision(root: &Path) -> Option<String> {
     status.extend(FOLDERS);
     status.extend(FILES);
     let changed = git(&status)?;
-    Some(if changed.is_empty() { revision } else { format!("{revision}-modified") })
+    Some(if changed.is_empty() {
+        revision
+    } else {
+        format!("{revision}-modified")
+    })
 }
 
 fn output(root: &Path, command: &mut Command) -> Option<String> {
     let result = command.current_dir(root).output().ok()?;
-    result.status.success().then(|| String::from_utf8_lossy(&result.stdout).trim().to_string())
+    result
+        .status
+        .success()
+        .then(|| String::from_utf8_lossy(&result.stdout).trim().to_string())
 }

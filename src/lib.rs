@@ -18,6 +18,7 @@ pub mod seed;
 pub mod support;
 pub mod table;
 pub mod theory;
+pub mod training;
 
 pub use error::{Error, Result};
 pub use seed::Seed;

@@ -38,7 +38,11 @@ impl Stop {
     /// # Errors
     /// [`Error::Interrupted`] then.
     pub fn check(&self) -> Result<()> {
-        if self.requested() { Err(Error::Interrupted) } else { Ok(()) }
+        if self.requested() {
+            Err(Error::Interrupted)
+        } else {
+            Ok(())
+        }
     }
 }
 
@@ -130,7 +134,10 @@ impl<'a> Context<'a> {
         } else {
             Err(Error::argument(
                 "data",
-                format!("uses_data() to be true for an experiment that reads data ({})", self.experiment),
+                format!(
+                    "uses_data() to be true for an experiment that reads data ({})",
+                    self.experiment
+                ),
                 "false",
             ))
         }
@@ -149,12 +156,7 @@ impl<'a> Context<'a> {
     ///
     /// # Errors
     /// As [`Store::produce_or_load`].
-    pub fn shared(
-        &self,
-        kind: &str,
-        identity: &str,
-        make: impl FnOnce(&Seed) -> Result<Vec<u8>>,
-    ) -> Result<Vec<u8>> {
+    pub fn shared(&self, kind: &str, identity: &str, make: impl FnOnce(&Seed) -> Result<Vec<u8>>) -> Result<Vec<u8>> {
         let seed = Seed::root(self.seed).stream("shared").stream(kind).stream(identity);
         let data = if self.uses_data { self.data_checksum } else { "-" };
         let full = format!("seed={} data={data} {identity}", self.seed);

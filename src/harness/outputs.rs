@@ -74,7 +74,9 @@ pub(crate) fn is_up_to_date(folder: &Path, identity: &Identity) -> bool {
     match Manifest::read(folder) {
         Ok(Some(manifest)) => {
             manifest.identity == *identity
-                && [TABLE, VERDICTS, SVG, PNG].iter().all(|name| manifest.outputs.contains_key(*name))
+                && [TABLE, VERDICTS, SVG, PNG]
+                    .iter()
+                    .all(|name| manifest.outputs.contains_key(*name))
                 && manifest.altered_outputs(folder).is_empty()
         }
         // A manifest that cannot be read marks nothing as complete.
@@ -107,7 +109,11 @@ fn captioned(figure: Figure, experiment: &dyn Experiment, judged: &[Judged]) -> 
     judged
         .iter()
         .fold(figure.default_title(experiment.question()), |figure, j| {
-            figure.verdict(&format!("{} {}", j.claim.id, j.claim.name), &j.words(), &j.verdict.evidence)
+            figure.verdict(
+                &format!("{} {}", j.claim.id, j.claim.name),
+                &j.words(),
+                &j.verdict.evidence,
+            )
         })
 }
 
@@ -178,7 +184,13 @@ pub(crate) fn write_outputs(folder: &Path, completed: Completed<'_>) -> Result<V
 /// # Errors
 /// [`Error::Io`] when there is no table or the outputs cannot be written; those of drawing and judging.
 pub fn draw(experiment: &dyn Experiment, from: &Path, out: &Path) -> Result<Vec<Judged>> {
-    let missing = || Error::argument("from", format!("a folder with {}/{TABLE}", experiment.id()), from.display());
+    let missing = || {
+        Error::argument(
+            "from",
+            format!("a folder with {}/{TABLE}", experiment.id()),
+            from.display(),
+        )
+    };
     let (table, _) = read_table(experiment, from)?.ok_or_else(missing)?;
     let reading = read_off(experiment, &table)?;
     let folder = out.join(experiment.id());

@@ -81,10 +81,7 @@ fn describe_columns(columns: &[Column]) -> String {
         Kind::Real => "real",
         Kind::Text => "text",
     };
-    let parts: Vec<String> = columns
-        .iter()
-        .map(|c| format!("{}:{}", c.name, kind(c.kind)))
-        .collect();
+    let parts: Vec<String> = columns.iter().map(|c| format!("{}:{}", c.name, kind(c.kind))).collect();
     parts.join(",")
 }
 
@@ -177,7 +174,12 @@ impl Manifest {
         if manifest.schema_version == SCHEMA_VERSION {
             Ok(Some(manifest))
         } else {
-            Err(Error::format(&path, "schema_version", SCHEMA_VERSION, manifest.schema_version))
+            Err(Error::format(
+                &path,
+                "schema_version",
+                SCHEMA_VERSION,
+                manifest.schema_version,
+            ))
         }
     }
 
@@ -254,7 +256,11 @@ fn utc(seconds: u64) -> String {
         month += 1;
     }
     let (hour, minute, second) = (rest / 3600, rest / 60 % 60, rest % 60);
-    format!("{year:04}-{:02}-{:02}T{hour:02}:{minute:02}:{second:02}Z", month + 1, days + 1)
+    format!(
+        "{year:04}-{:02}-{:02}T{hour:02}:{minute:02}:{second:02}Z",
+        month + 1,
+        days + 1
+    )
 }
 
 #[cfg(test)]

@@ -110,7 +110,8 @@ pub fn ledger(judged: &[Judged]) -> String {
     if judged.is_empty() {
         return String::from("No claims.\n");
     }
-    let mut lines: Vec<[String; 5]> = vec![["claim", "verdict", "expected", "statistic", "tolerance"].map(str::to_string)];
+    let mut lines: Vec<[String; 5]> =
+        vec![["claim", "verdict", "expected", "statistic", "tolerance"].map(str::to_string)];
     for j in judged {
         let statistic = if j.verdict.statistic.0.is_empty() {
             String::from("-")
@@ -169,7 +170,11 @@ fn short(value: f64) -> String {
     }
     let size = value.abs();
     if value == 0.0 || (1e-3..1e5).contains(&size) {
-        let decimals = if size >= 1.0 { 3usize.saturating_sub(size.log10() as usize) } else { 5 };
+        let decimals = if size >= 1.0 {
+            3usize.saturating_sub(size.log10() as usize)
+        } else {
+            5
+        };
         let text = format!("{value:.decimals$}");
         match text.contains('.') {
             true => text.trim_end_matches('0').trim_end_matches('.').to_string(),

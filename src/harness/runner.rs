@@ -197,7 +197,9 @@ impl<'a> Plan<'a> {
         };
         match &report {
             Some(report) => run.progress.completed(report),
-            None => run.progress.planned(experiment.id(), cells.len(), cells.len() - pending.len()),
+            None => run
+                .progress
+                .planned(experiment.id(), cells.len(), cells.len() - pending.len()),
         }
         Ok(Plan {
             experiment,
@@ -302,7 +304,12 @@ impl Run<'_> {
         for (cell, finished) in plan.cells.iter().zip(std::mem::take(&mut *lock(&plan.finished))) {
             let finished = finished.ok_or_else(|| Error::numerical(plan.experiment.id(), "a cell was lost"))?;
             rows.extend(finished.rows);
-            timings.extend(finished.timings.into_iter().map(|(name, seconds)| (cell.id(), name, seconds)));
+            timings.extend(
+                finished
+                    .timings
+                    .into_iter()
+                    .map(|(name, seconds)| (cell.id(), name, seconds)),
+            );
             cell_seconds += finished.seconds;
         }
         let judged = write_outputs(

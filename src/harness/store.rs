@@ -82,7 +82,12 @@ impl Store {
     /// # Errors
     /// Those of `make`, which leave nothing behind; [`crate::Error::Io`] when the result cannot be written;
     /// [`crate::Error::Interrupted`] when a stop was requested before the computation began.
-    pub fn produce_or_load(&self, kind: &str, identity: &str, make: impl FnOnce() -> Result<Vec<u8>>) -> Result<Vec<u8>> {
+    pub fn produce_or_load(
+        &self,
+        kind: &str,
+        identity: &str,
+        make: impl FnOnce() -> Result<Vec<u8>>,
+    ) -> Result<Vec<u8>> {
         let key = files::sha256_hex(
             [self.code.as_str(), kind, identity]
                 .map(|part| format!("{}:{part}", part.len()))
@@ -167,10 +172,22 @@ mod tests {
             made.fetch_add(1, Ordering::Relaxed);
             Ok(vec![value])
         };
-        assert_eq!(open(&root, "a", false).produce_or_load("k", "x", || make(1)).unwrap(), [1]);
-        assert_eq!(open(&root, "a", false).produce_or_load("k", "x", || make(2)).unwrap(), [1]);
-        assert_eq!(open(&root, "b", false).produce_or_load("k", "x", || make(3)).unwrap(), [3]);
-        assert_eq!(open(&root, "a", false).produce_or_load("k2", "x", || make(4)).unwrap(), [4]);
+        assert_eq!(
+            open(&root, "a", false).produce_or_load("k", "x", || make(1)).unwrap(),
+            [1]
+        );
+        assert_eq!(
+            open(&root, "a", false).produce_or_load("k", "x", || make(2)).unwrap(),
+            [1]
+        );
+        assert_eq!(
+            open(&root, "b", false).produce_or_load("k", "x", || make(3)).unwrap(),
+            [3]
+        );
+        assert_eq!(
+            open(&root, "a", false).produce_or_load("k2", "x", || make(4)).unwrap(),
+            [4]
+        );
         let fresh = open(&root, "a", true);
         assert_eq!(fresh.produce_or_load("k", "x", || make(5)).unwrap(), [5]);
         assert_eq!(fresh.produce_or_load("k", "x", || make(6)).unwrap(), [5]);
@@ -188,14 +205,21 @@ mod tests {
         let whole = files::read(&path).unwrap();
         for cut in [0, 1, MAGIC.len(), MAGIC.len() + 64, whole.len() - 1] {
             std::fs::write(&path, &whole[..cut]).unwrap();
-            assert_eq!(store.produce_or_load("k", "x", || Ok(content.clone())).unwrap(), content);
+            assert_eq!(
+                store.produce_or_load("k", "x", || Ok(content.clone())).unwrap(),
+                content
+            );
             assert_eq!(files::read(&path).unwrap(), whole);
         }
         for position in 0..whole.len() {
             let mut flipped = whole.clone();
             flipped[position] ^= 1;
             std::fs::write(&path, &flipped).unwrap();
-            assert!(store.load("k", path.to_str().unwrap().rsplit('-').next().unwrap()).is_none());
+            assert!(
+                store
+                    .load("k", path.to_str().unwrap().rsplit('-').next().unwrap())
+                    .is_none()
+            );
         }
         std::fs::remove_dir_all(root).unwrap();
     }
@@ -235,6 +259,9 @@ mod tests {
         let stop = Stop::new();
         let store = Store::in_folder(folder("stop"), "a", stop.clone(), false);
         stop.request();
-        assert!(matches!(store.produce_or_load("k", "x", || Ok(vec![])), Err(Error::Interrupted)));
+        assert!(matches!(
+            store.produce_or_load("k", "x", || Ok(vec![])),
+            Err(Error::Interrupted)
+        ));
     }
 }

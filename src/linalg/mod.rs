@@ -2,9 +2,9 @@
 
 pub mod cholesky;
 pub mod dense;
+pub mod lanczos;
 #[cfg(feature = "lapack")]
 pub mod lapack;
-pub mod lanczos;
 pub mod small;
 pub mod traces;
 

@@ -149,7 +149,11 @@ impl Axis {
             (low, high) = (low - margin, high + margin);
         }
         // A single value, up to rounding, still needs an interval around it.
-        let least = if matches!(self.kind, Kind::Log) { 0.2 } else { 1e-9 * low.abs().max(high.abs()) };
+        let least = if matches!(self.kind, Kind::Log) {
+            0.2
+        } else {
+            1e-9 * low.abs().max(high.abs())
+        };
         if high - low <= least {
             let half = match self.kind {
                 Kind::Log => 0.3,
@@ -213,7 +217,13 @@ fn log_ticks(low: f64, high: f64, most: usize) -> (Vec<(f64, String)>, Vec<f64>)
         let stride = decades.div_ceil(most).max(1) as i32;
         let powers: Vec<i32> = (first..=last).filter(|d| d.rem_euclid(stride) == 0).collect();
         let plain = first >= -2 && last <= 3;
-        let label = |d: i32| if plain { plain_number(10f64.powi(d)) } else { format!("10{}", superscript(d)) };
+        let label = |d: i32| {
+            if plain {
+                plain_number(10f64.powi(d))
+            } else {
+                format!("10{}", superscript(d))
+            }
+        };
         let minor = if stride == 1 {
             fine(&[2.0, 3.0, 4.0, 5.0, 6.0, 7.0, 8.0, 9.0])
         } else {
@@ -338,7 +348,10 @@ mod tests {
             tick_labels(Axis::linear(""), &[0.0, 1.0]),
             ["0.0", "0.2", "0.4", "0.6", "0.8", "1.0"]
         );
-        assert_eq!(tick_labels(Axis::linear(""), &[-10.0, 10.0]), ["−10", "−5", "0", "5", "10"]);
+        assert_eq!(
+            tick_labels(Axis::linear(""), &[-10.0, 10.0]),
+            ["−10", "−5", "0", "5", "10"]
+        );
         assert_eq!(tick_labels(Axis::linear(""), &[0.0, 3e6])[1], "10⁶");
     }
 
@@ -354,8 +367,17 @@ mod tests {
 
     #[test]
     fn every_value_has_a_finite_place_however_degenerate_the_range() {
-        for values in [&[][..], &[3.0], &[0.0], &[f64::NAN], &[1e300, -1e300], &[5.0, 5.0 + 1e-15]] {
-            let resolved = Axis::linear("").resolve(values.iter().copied(), 300.0, 50.0, true).unwrap();
+        for values in [
+            &[][..],
+            &[3.0],
+            &[0.0],
+            &[f64::NAN],
+            &[1e300, -1e300],
+            &[5.0, 5.0 + 1e-15],
+        ] {
+            let resolved = Axis::linear("")
+                .resolve(values.iter().copied(), 300.0, 50.0, true)
+                .unwrap();
             assert!(resolved.low < resolved.high && resolved.low.is_finite() && resolved.high.is_finite());
             for value in values.iter().filter(|v| v.is_finite()) {
                 assert!(resolved.pixel(*value).is_finite(), "{value}");

@@ -169,7 +169,11 @@ impl Figure {
             Legend::Below | Legend::Right => legend::entries(&self.panels, &colours),
         };
         let grid_width = columns as f64 * width + (columns - 1) as f64 * GAP;
-        let beside = if self.legend == Legend::Right { legend::column_width(&entries) } else { 0.0 };
+        let beside = if self.legend == Legend::Right {
+            legend::column_width(&entries)
+        } else {
+            0.0
+        };
         let full_width = grid_width + beside;
 
         let mut svg = Svg::default();

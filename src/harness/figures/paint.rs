@@ -28,7 +28,11 @@ impl Frame<'_> {
     /// The pixel of a height, where what is below a logarithmic axis stands at its foot.
     fn height(&self, y: f64) -> f64 {
         let at = self.y.pixel(y);
-        if at.is_nan() && !y.is_nan() { self.y.pixel_of_even(self.y.low) } else { at }
+        if at.is_nan() && !y.is_nan() {
+            self.y.pixel_of_even(self.y.low)
+        } else {
+            at
+        }
     }
 }
 
@@ -82,7 +86,11 @@ fn runs<'a>(frame: &Frame<'_>, places: &'a [Place]) -> Vec<Vec<&'a Place>> {
 fn line(svg: &mut Svg, frame: &Frame<'_>, series: &Series, colour: Colour, on_map: bool) {
     for run in places_on_page(frame, &series.places) {
         if on_map {
-            let rim = if colour == Colour::WHITE { Colour::BLACK } else { Colour::WHITE };
+            let rim = if colour == Colour::WHITE {
+                Colour::BLACK
+            } else {
+                Colour::WHITE
+            };
             svg.polyline(&run, Stroke::solid(rim, series.width + 2.0));
         }
         svg.polyline(
@@ -147,7 +155,12 @@ fn grouped_bars(svg: &mut Svg, frame: &Frame<'_>, series: &Series, colour: Colou
         let gap = (0.06 * (b - a)).clamp(-2.0, 2.0);
         svg.rectangle((a + gap, frame.height(0.0)), (b - gap, top), colour, 0.85);
         if let Some((low, high)) = place.interval {
-            interval(svg, 0.5 * (a + b), (frame.height(low), frame.height(high)), Colour::BLACK);
+            interval(
+                svg,
+                0.5 * (a + b),
+                (frame.height(low), frame.height(high)),
+                Colour::BLACK,
+            );
         }
     }
 }
@@ -238,7 +251,12 @@ pub(crate) fn check_distinct(map: &HeatMap) -> Result<()> {
 /// The outer edges of a heat map on one axis, as values of that axis.
 pub(crate) fn edge_values(values: impl Iterator<Item = f64>, axis: &Axis) -> Vec<f64> {
     let (_, edges) = HeatMap::grid(values, axis);
-    edges.first().into_iter().chain(edges.last()).map(|e| axis.value(*e)).collect()
+    edges
+        .first()
+        .into_iter()
+        .chain(edges.last())
+        .map(|e| axis.value(*e))
+        .collect()
 }
 
 const NO_VALUE: Colour = Colour(0xdd, 0xdd, 0xdd);
@@ -293,7 +311,10 @@ pub(crate) fn colour_bar(svg: &mut Svg, map: &HeatMap, bar: &Resolved, x: (f64, 
         );
     }
     svg.end();
-    svg.polyline(&[(x.0, y.0), (x.1, y.0), (x.1, y.1), (x.0, y.1), (x.0, y.0), (x.1, y.0)], ink);
+    svg.polyline(
+        &[(x.0, y.0), (x.1, y.0), (x.1, y.1), (x.0, y.1), (x.0, y.0), (x.1, y.0)],
+        ink,
+    );
     let mut widest: f64 = 0.0;
     for (even, label) in &bar.ticks {
         let at = bar.pixel_of_even(*even);
@@ -325,7 +346,11 @@ pub(crate) fn references(svg: &mut Svg, frame: &Frame<'_>, references: &[Referen
             svg.line((frame.left, y), (frame.right, y), stroke);
             // Above the line, unless that would leave the panel.
             let above = y - 4.0;
-            let baseline = if above - TICK_SIZE < frame.top { y + TICK_SIZE + 1.0 } else { above };
+            let baseline = if above - TICK_SIZE < frame.top {
+                y + TICK_SIZE + 1.0
+            } else {
+                above
+            };
             svg.text((frame.right - 4.0, baseline), &reference.label, look);
         } else if !reference.horizontal && frame.x.contains(reference.at) {
             let x = frame.x.pixel(reference.at);
@@ -333,7 +358,11 @@ pub(crate) fn references(svg: &mut Svg, frame: &Frame<'_>, references: &[Referen
             let mut upright = look;
             upright.rotation = -90.0;
             let left = x - 4.0;
-            let baseline = if left - TICK_SIZE < frame.left { x + TICK_SIZE } else { left };
+            let baseline = if left - TICK_SIZE < frame.left {
+                x + TICK_SIZE
+            } else {
+                left
+            };
             svg.text((baseline, frame.top + 4.0), &reference.label, upright);
         }
     }

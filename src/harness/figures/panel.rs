@@ -152,7 +152,10 @@ impl<'a> Laid<'a> {
             paint::check_distinct(map)?;
             xs.extend(paint::edge_values(map.cells.iter().map(|c| c.0), &panel.x));
             ys.extend(paint::edge_values(map.cells.iter().map(|c| c.1), &panel.y));
-            bar = Some(map.bar.resolve(map.cells.iter().map(|c| c.2), height - 110.0, 40.0, false)?);
+            bar = Some(
+                map.bar
+                    .resolve(map.cells.iter().map(|c| c.2), height - 110.0, 40.0, false)?,
+            );
         }
         let x = panel.x.resolve(xs.into_iter(), width - 90.0, 58.0, padded)?;
         let y = panel.y.resolve(ys.into_iter(), height - 90.0, 40.0, padded)?;
@@ -184,7 +187,11 @@ impl<'a> Laid<'a> {
         let mut right = 12.0;
         if let (Some(bar), Some(map)) = (&self.bar, &self.panel.heat_map) {
             right = BAR_GAP + BAR_WIDTH + tick_room + widest(&bar.ticks) + 4.0;
-            right += if map.bar.title.is_empty() { 4.0 } else { LINE_HEIGHT + 6.0 };
+            right += if map.bar.title.is_empty() {
+                4.0
+            } else {
+                LINE_HEIGHT + 6.0
+            };
         }
         let inner = (width - left - right).max(40.0);
         self.x_title = text::wrap(&self.panel.x.title, AXIS_TITLE_SIZE, false, inner + 30.0);
@@ -192,17 +199,27 @@ impl<'a> Laid<'a> {
         let slot = inner / self.x.ticks.len().max(1) as f64;
         self.slanted = self.panel.x.is_categories() && longest + 8.0 > slot;
         let (sine, cosine) = SLANT_DEGREES.to_radians().sin_cos();
-        let labels = if self.slanted { longest * sine + TICK_SIZE } else { TICK_SIZE };
-        if self.slanted && let Some((_, first)) = self.x.ticks.first() {
+        let labels = if self.slanted {
+            longest * sine + TICK_SIZE
+        } else {
+            TICK_SIZE
+        };
+        if self.slanted
+            && let Some((_, first)) = self.x.ticks.first()
+        {
             left = left.max(text::width(first, TICK_SIZE, false) * cosine - 0.5 * slot + 6.0);
         }
-        if !self.slanted && let Some((at, last)) = self.x.ticks.last() {
+        if !self.slanted
+            && let Some((at, last)) = self.x.ticks.last()
+        {
             // A label centred on a tick near the right end reaches beyond it.
             let share = (at - self.x.low) / (self.x.high - self.x.low);
             let overhang = 0.5 * text::width(last, TICK_SIZE, false) - (1.0 - share) * inner;
             right = right.max(overhang + 4.0);
         }
-        let letter = number.map(|n| format!("({}) ", char::from(b'a' + (n % 26) as u8))).unwrap_or_default();
+        let letter = number
+            .map(|n| format!("({}) ", char::from(b'a' + (n % 26) as u8)))
+            .unwrap_or_default();
         let title = format!("{letter}{}", self.panel.title);
         self.title = text::wrap(&title, TITLE_SIZE, true, width - 16.0);
         self.margins = Margins {
@@ -266,7 +283,14 @@ impl<'a> Laid<'a> {
         let (left, right, top, bottom) = (frame.left, frame.right, frame.top, frame.bottom);
         if self.panel.heat_map.is_some() {
             svg.polyline(
-                &[(left, top), (right, top), (right, bottom), (left, bottom), (left, top), (right, top)],
+                &[
+                    (left, top),
+                    (right, top),
+                    (right, bottom),
+                    (left, bottom),
+                    (left, top),
+                    (right, top),
+                ],
                 ink,
             );
         } else {
@@ -301,7 +325,11 @@ impl<'a> Laid<'a> {
         let labels = self.margins.bottom - LINE_HEIGHT * self.x_title.len() as f64 - 6.0;
         for (line, words) in self.x_title.iter().enumerate() {
             let y = bottom + labels + LINE_HEIGHT * line as f64 + 11.0;
-            svg.text((0.5 * (left + right), y), words, TextLook::new(AXIS_TITLE_SIZE, Anchor::Middle));
+            svg.text(
+                (0.5 * (left + right), y),
+                words,
+                TextLook::new(AXIS_TITLE_SIZE, Anchor::Middle),
+            );
         }
         let mut upright = TextLook::new(AXIS_TITLE_SIZE, Anchor::Middle);
         upright.rotation = -90.0;

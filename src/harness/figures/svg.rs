@@ -44,7 +44,11 @@ impl Stroke {
                 number(2.2 * self.width)
             ),
         };
-        format!("stroke=\"{}\" stroke-width=\"{}\"{dash}", self.colour, number(self.width))
+        format!(
+            "stroke=\"{}\" stroke-width=\"{}\"{dash}",
+            self.colour,
+            number(self.width)
+        )
     }
 }
 
@@ -122,7 +126,9 @@ impl Svg {
     }
 
     pub fn polygon(&mut self, points: &[(f64, f64)], fill: Colour, opacity: f64, rim: Option<Stroke>) {
-        let rim = rim.map(|stroke| format!(" {}", stroke.attributes())).unwrap_or_default();
+        let rim = rim
+            .map(|stroke| format!(" {}", stroke.attributes()))
+            .unwrap_or_default();
         self.push(format_args!(
             "<polygon points=\"{}\" fill=\"{fill}\"{}{rim}/>",
             list(points),
@@ -232,7 +238,11 @@ fn list(points: &[(f64, f64)]) -> String {
 fn number(value: f64) -> String {
     let text = format!("{:.2}", value.clamp(-1e5, 1e5));
     let text = text.trim_end_matches('0').trim_end_matches('.');
-    if text == "-0" { "0".to_string() } else { text.to_string() }
+    if text == "-0" {
+        "0".to_string()
+    } else {
+        text.to_string()
+    }
 }
 
 /// Text for XML; control characters, which XML does not allow, are left out.
@@ -257,7 +267,13 @@ mod tests {
 
     #[test]
     fn numbers_are_short_and_never_minus_zero() {
-        for (value, text) in [(1.0, "1"), (-0.001, "0"), (1.256, "1.26"), (-2.5, "-2.5"), (1e12, "100000")] {
+        for (value, text) in [
+            (1.0, "1"),
+            (-0.001, "0"),
+            (1.256, "1.26"),
+            (-2.5, "-2.5"),
+            (1e12, "100000"),
+        ] {
             assert_eq!(number(value), text);
         }
     }

@@ -10,34 +10,111 @@ fn everything() -> Figure {
             (x, y, if i == 3 && j == 17 { f64::NAN } else { value })
         })
     });
-    let phase = Panel::new("ℓ₁ recovery of a sparse vector", Axis::linear("undersampling δ = m / n"), Axis::linear("relative sparsity level ρ = k / m"))
-        .heat_map(HeatMap::new(Axis::linear("success probability").range(0.0, 1.0), heat))
-        .series(Series::line("weak transition", (0..=200).map(|i| (f64::from(i) / 200.0, (f64::from(i) / 200.0).powi(2) + 0.1))).colour(Colour::VERMILION))
-        .series(Series::line("50 % fit", (0..=200).map(|i| (f64::from(i) / 200.0, (f64::from(i) / 200.0).powi(2) + 0.06))).colour(Colour::WHITE).dashed());
-    let lines = Panel::new("Paths that survive", Axis::linear("depth L"), Axis::log("survival probability θ_L"))
-        .series(Series::band("width 50", (1..=60).map(|d| (f64::from(d), 0.8 * rate(d), 1.25 * rate(d)))))
-        .series(Series::line("width 50", (1..=60).map(|d| (f64::from(d), rate(d)))))
-        .series(Series::measured("width 200, 95 % interval", (1..=60).step_by(6).map(|d| (f64::from(d), rate(d).powi(2), 0.6 * rate(d).powi(2), 1.5 * rate(d).powi(2)))))
-        .series(Series::line("", (1..=60).map(|d| (f64::from(d), rate(d).powi(2)))).colour_of("width 200, 95 % interval").dotted())
-        .horizontal(1e-3, "one path in a thousand")
-        .vertical(20.0, "critical depth")
-        .note(42.0, 0.4, "slope ln(1 − p)", Anchor::Middle);
-    let bars = Panel::new("Accuracy of tickets", Axis::categories("arm", ["imp", "one-shot magnitude", "recovered at θ₀", "shuffled", "random"]), Axis::linear("test accuracy").range(0.0, 1.0))
-        .series(Series::measured_bars("density 0.10", [0.95, 0.93, 0.9, 0.8, 0.78].iter().enumerate().map(|(i, v)| (i as f64, *v, v - 0.03, v + 0.02))))
-        .series(Series::bars("density 0.05", [0.93, 0.9, 0.85, 0.72, 0.7].iter().enumerate().map(|(i, v)| (i as f64, *v))));
+    let phase = Panel::new(
+        "ℓ₁ recovery of a sparse vector",
+        Axis::linear("undersampling δ = m / n"),
+        Axis::linear("relative sparsity level ρ = k / m"),
+    )
+    .heat_map(HeatMap::new(Axis::linear("success probability").range(0.0, 1.0), heat))
+    .series(
+        Series::line(
+            "weak transition",
+            (0..=200).map(|i| (f64::from(i) / 200.0, (f64::from(i) / 200.0).powi(2) + 0.1)),
+        )
+        .colour(Colour::VERMILION),
+    )
+    .series(
+        Series::line(
+            "50 % fit",
+            (0..=200).map(|i| (f64::from(i) / 200.0, (f64::from(i) / 200.0).powi(2) + 0.06)),
+        )
+        .colour(Colour::WHITE)
+        .dashed(),
+    );
+    let lines = Panel::new(
+        "Paths that survive",
+        Axis::linear("depth L"),
+        Axis::log("survival probability θ_L"),
+    )
+    .series(Series::band(
+        "width 50",
+        (1..=60).map(|d| (f64::from(d), 0.8 * rate(d), 1.25 * rate(d))),
+    ))
+    .series(Series::line("width 50", (1..=60).map(|d| (f64::from(d), rate(d)))))
+    .series(Series::measured(
+        "width 200, 95 % interval",
+        (1..=60).step_by(6).map(|d| {
+            (
+                f64::from(d),
+                rate(d).powi(2),
+                0.6 * rate(d).powi(2),
+                1.5 * rate(d).powi(2),
+            )
+        }),
+    ))
+    .series(
+        Series::line("", (1..=60).map(|d| (f64::from(d), rate(d).powi(2))))
+            .colour_of("width 200, 95 % interval")
+            .dotted(),
+    )
+    .horizontal(1e-3, "one path in a thousand")
+    .vertical(20.0, "critical depth")
+    .note(42.0, 0.4, "slope ln(1 − p)", Anchor::Middle);
+    let bars = Panel::new(
+        "Accuracy of tickets",
+        Axis::categories(
+            "arm",
+            ["imp", "one-shot magnitude", "recovered at θ₀", "shuffled", "random"],
+        ),
+        Axis::linear("test accuracy").range(0.0, 1.0),
+    )
+    .series(Series::measured_bars(
+        "density 0.10",
+        [0.95, 0.93, 0.9, 0.8, 0.78]
+            .iter()
+            .enumerate()
+            .map(|(i, v)| (i as f64, *v, v - 0.03, v + 0.02)),
+    ))
+    .series(Series::bars(
+        "density 0.05",
+        [0.93, 0.9, 0.85, 0.72, 0.7]
+            .iter()
+            .enumerate()
+            .map(|(i, v)| (i as f64, *v)),
+    ));
     let edges: Vec<f64> = (0..=30).map(|i| f64::from(i) / 10.0).collect();
-    let heights: Vec<f64> = edges.windows(2).map(|e| (-(e[0] - 1.3f64).powi(2) * 3.0).exp()).collect();
-    let spectrum = Panel::new("Eigenvalues of JᵀJ / m", Axis::linear("eigenvalue λ"), Axis::linear("density of eigenvalues"))
-        .series(Series::histogram("simulated", &edges, &heights))
-        .series(Series::line("Marchenko–Pastur, γ = ¼", (0..=300).map(|i| { let x = f64::from(i) / 100.0; (x, (-(x - 1.35f64).powi(2) * 3.0).exp()) })).colour(Colour::BLACK))
-        .series(Series::points("outliers", [(2.9, 0.05), (2.7, 0.08)]).connected());
+    let heights: Vec<f64> = edges
+        .windows(2)
+        .map(|e| (-(e[0] - 1.3f64).powi(2) * 3.0).exp())
+        .collect();
+    let spectrum = Panel::new(
+        "Eigenvalues of JᵀJ / m",
+        Axis::linear("eigenvalue λ"),
+        Axis::linear("density of eigenvalues"),
+    )
+    .series(Series::histogram("simulated", &edges, &heights))
+    .series(
+        Series::line(
+            "Marchenko–Pastur, γ = ¼",
+            (0..=300).map(|i| {
+                let x = f64::from(i) / 100.0;
+                (x, (-(x - 1.35f64).powi(2) * 3.0).exp())
+            }),
+        )
+        .colour(Colour::BLACK),
+    )
+    .series(Series::points("outliers", [(2.9, 0.05), (2.7, 0.08)]).connected());
     let signed = (-4..=4).flat_map(|i| (1..=4).map(move |j| (f64::from(i), 10f64.powi(j), f64::from(i * j) / 16.0)));
-    let diverging = Panel::new("Difference of arms", Axis::linear("shift"), Axis::log("samples n"))
-        .heat_map(HeatMap::new(Axis::linear("accuracy difference").range(-1.0, 1.0), signed).colours(ColourMap::Diverging));
-    let many = (0..6).fold(Panel::new("", Axis::log("weights remaining (%)").reversed(), Axis::linear("loss")), |panel, arm| {
-        let points = (0..8).map(move |i| (100.0 * 0.6f64.powi(i), 1.0 + 0.1 * f64::from(arm * i)));
-        panel.series(Series::points(format!("arm {arm}"), points).connected())
-    });
+    let diverging = Panel::new("Difference of arms", Axis::linear("shift"), Axis::log("samples n")).heat_map(
+        HeatMap::new(Axis::linear("accuracy difference").range(-1.0, 1.0), signed).colours(ColourMap::Diverging),
+    );
+    let many = (0..6).fold(
+        Panel::new("", Axis::log("weights remaining (%)").reversed(), Axis::linear("loss")),
+        |panel, arm| {
+            let points = (0..8).map(move |i| (100.0 * 0.6f64.powi(i), 1.0 + 0.1 * f64::from(arm * i)));
+            panel.series(Series::points(format!("arm {arm}"), points).connected())
+        },
+    );
     Figure::new()
         .columns(2)
         .panel_size(470.0, 340.0)
@@ -73,7 +150,12 @@ fn overflow(svg: &str) -> f32 {
     for node in tree.root().children() {
         if let usvg::Node::Text(text) = node {
             let b = text.abs_bounding_box();
-            let beyond = [-b.left(), -b.top(), b.right() - page.width(), b.bottom() - page.height()];
+            let beyond = [
+                -b.left(),
+                -b.top(),
+                b.right() - page.width(),
+                b.bottom() - page.height(),
+            ];
             worst = beyond.into_iter().fold(worst, f32::max);
         }
     }
@@ -100,9 +182,11 @@ fn no_text_reaches_beyond_the_page() {
 #[test]
 fn labels_share_colours_across_panels_and_fixed_ones_use_up_none() {
     let panel = |labels: [&str; 2]| {
-        labels.into_iter().fold(Panel::new("", Axis::linear("x"), Axis::linear("y")), |panel, label| {
-            panel.series(Series::points(label, [(0.0, 0.0)]))
-        })
+        labels
+            .into_iter()
+            .fold(Panel::new("", Axis::linear("x"), Axis::linear("y")), |panel, label| {
+                panel.series(Series::points(label, [(0.0, 0.0)]))
+            })
     };
     let first = panel(["a", "b"]).series(Series::line("c", [(0.0, 0.0)]).colour(Colour::BLACK));
     let second = panel(["b", "d"]).series(Series::line("", [(0.0, 0.0)]).colour_of("a"));
@@ -118,7 +202,13 @@ fn what_cannot_be_drawn_is_refused() {
     assert!(Figure::new().to_svg().is_err());
     let panel = || Panel::new("", Axis::linear("x"), Axis::linear("y"));
     assert!(Figure::new().panel(panel()).columns(0).to_svg().is_err());
-    assert!(Figure::new().panel(panel()).panel_size(f64::NAN, 300.0).to_svg().is_err());
+    assert!(
+        Figure::new()
+            .panel(panel())
+            .panel_size(f64::NAN, 300.0)
+            .to_svg()
+            .is_err()
+    );
     let twice = HeatMap::new(Axis::linear("v"), [(0.0, 0.0, 1.0), (0.0, 0.0, 2.0)]);
     assert!(Figure::new().panel(panel().heat_map(twice)).to_svg().is_err());
     assert!(svg_to_png("no picture").is_err());

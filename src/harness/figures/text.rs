@@ -66,7 +66,11 @@ pub(crate) fn wrap(text: &str, size: f64, bold: bool, limit: f64) -> Vec<String>
     for paragraph in text.lines() {
         let mut line = String::new();
         for word in paragraph.split_whitespace() {
-            let longer = if line.is_empty() { word.to_string() } else { format!("{line} {word}") };
+            let longer = if line.is_empty() {
+                word.to_string()
+            } else {
+                format!("{line} {word}")
+            };
             if !line.is_empty() && width(&longer, size, bold) > limit {
                 lines.push(std::mem::replace(&mut line, word.to_string()));
             } else {
@@ -105,7 +109,11 @@ mod tests {
         for (character, units) in [('M', 1767.0), ('i', 569.0), (' ', 651.0)] {
             let expected = units / 2048.0;
             // The renderer measures in f32 at size 100 over 20 characters: relative rounding below 1e-5.
-            assert!((advance(character, false) - expected).abs() < 1e-4, "{character}: {}", advance(character, false));
+            assert!(
+                (advance(character, false) - expected).abs() < 1e-4,
+                "{character}: {}",
+                advance(character, false)
+            );
         }
         assert!(advance('M', true) > advance('M', false));
     }
