@@ -74,6 +74,8 @@ const TITLE_SIZE: f64 = 16.0;
 const TITLE_HEIGHT: f64 = 21.0;
 const CAPTION_SIZE: f64 = 12.0;
 const CAPTION_HEIGHT: f64 = 16.5;
+/// No axis is shorter.
+const LEAST_AXIS: f64 = 80.0;
 /// Pixels of the picture for one pixel of the drawing.
 const PNG_SCALE: f32 = 2.0;
 
@@ -163,6 +165,10 @@ impl Figure {
         for (number, panel) in self.panels.iter().enumerate() {
             laid.push(Laid::new(panel, several.then_some(number), width, height)?);
         }
+        let margins = shared_margins(&laid, columns);
+        // Labels may need more room than a small panel has; it grows rather than squeeze its axes.
+        let width = margins.iter().fold(width, |w, m| w.max(m.left + m.right + LEAST_AXIS));
+        let height = margins.iter().fold(height, |h, m| h.max(m.top + m.bottom + LEAST_AXIS));
         let colours = legend::colours(&self.panels);
         let entries = match self.legend {
             Legend::Hidden => Vec::new(),
@@ -185,7 +191,6 @@ impl Figure {
             y += TITLE_HEIGHT;
         }
         let top = y;
-        let margins = shared_margins(&laid, columns);
         for ((number, laid), margins) in laid.into_iter().enumerate().zip(margins) {
             let (row, column) = (number / columns, number % columns);
             let corner = (

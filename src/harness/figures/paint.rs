@@ -1,7 +1,7 @@
 //! The marks of a panel, put on the page.
 
 use super::axis::{Axis, Resolved};
-use super::marks::{HeatMap, Marker, Note, Place, Reference, Series, Shape};
+use super::marks::{HeatMap, Marker, Note, Place, Series, Shape};
 use super::palette::Colour;
 use super::panel::{LAYERS, Panel, TICK_SIZE};
 use super::svg::{Anchor, Dash, HALF_HEIGHT, Stroke, Svg, TextLook};
@@ -328,44 +328,98 @@ pub(crate) fn colour_bar(svg: &mut Svg, map: &HeatMap, bar: &Resolved, x: (f64, 
     svg.text((x.1 + 8.0 + widest + 18.0, 0.5 * (y.0 + y.1)), &map.bar.title, upright);
 }
 
+const REFERENCE_SIZE: f64 = 11.5;
 const REFERENCE: Colour = Colour(0x55, 0x55, 0x55);
 
-/// Draws straight lines across the panel with their labels.
-pub(crate) fn references(svg: &mut Svg, frame: &Frame<'_>, references: &[Reference]) {
+/// Draws straight lines across the panel, each label at that end and side of its line where it covers least data.
+pub(crate) fn references(svg: &mut Svg, frame: &Frame<'_>, panel: &Panel) {
     let stroke = Stroke {
         colour: REFERENCE,
         width: 1.3,
         dash: Dash::Dashed,
     };
-    let mut look = TextLook::new(TICK_SIZE - 0.5, Anchor::End);
-    look.rim = true;
-    look.colour = Colour(0x44, 0x44, 0x44);
-    for reference in references {
-        if reference.horizontal && frame.y.contains(reference.at) {
+    let drawn = drawn_places(frame, panel);
+    let (low, high) = ((frame.left, frame.top), (frame.right, frame.bottom));
+    for reference in &panel.references {
+        let length = text::width(&reference.label, REFERENCE_SIZE, false);
+        // In the order of preference.
+        let candidates: Vec<Area> = if reference.horizontal {
+            if !frame.y.contains(reference.at) {
+                continue;
+            }
             let y = frame.y.pixel(reference.at);
-            svg.line((frame.left, y), (frame.right, y), stroke);
-            // Above the line, unless that would leave the panel.
-            let above = y - 4.0;
-            let baseline = if above - TICK_SIZE < frame.top {
-                y + TICK_SIZE + 1.0
-            } else {
-                above
-            };
-            svg.text((frame.right - 4.0, baseline), &reference.label, look);
-        } else if !reference.horizontal && frame.x.contains(reference.at) {
+            svg.line((low.0, y), (high.0, y), stroke);
+            let ends = [high.0 - 4.0 - length, low.0 + 4.0];
+            let boxes =
+                ends.map(|x| [y - 4.0 - REFERENCE_SIZE, y + 4.0].map(|y| ((x, y), (x + length, y + REFERENCE_SIZE))));
+            boxes.concat()
+        } else {
+            if !frame.x.contains(reference.at) {
+                continue;
+            }
             let x = frame.x.pixel(reference.at);
-            svg.line((x, frame.top), (x, frame.bottom), stroke);
-            let mut upright = look;
-            upright.rotation = -90.0;
-            let left = x - 4.0;
-            let baseline = if left - TICK_SIZE < frame.left {
-                x + TICK_SIZE
-            } else {
-                left
-            };
-            svg.text((baseline, frame.top + 4.0), &reference.label, upright);
+            svg.line((x, low.1), (x, high.1), stroke);
+            let ends = [low.1 + 4.0, high.1 - 4.0 - length];
+            let boxes =
+                ends.map(|y| [x - 4.0 - REFERENCE_SIZE, x + 4.0].map(|x| ((x, y), (x + REFERENCE_SIZE, y + length))));
+            boxes.concat()
+        };
+        let crowd = |(a, b): &Area| {
+            let inside =
+                |p: &&(f64, f64)| (a.0 - 2.0..b.0 + 2.0).contains(&p.0) && (a.1 - 2.0..b.1 + 2.0).contains(&p.1);
+            let outside = a.0 < low.0 || a.1 < low.1 || b.0 > high.0 || b.1 > high.1;
+            (outside, drawn.iter().filter(inside).count())
+        };
+        let Some((a, b)) = candidates.into_iter().min_by_key(crowd) else {
+            continue;
+        };
+        let mut look = TextLook::new(REFERENCE_SIZE, Anchor::Start);
+        look.rim = true;
+        look.colour = Colour(0x44, 0x44, 0x44);
+        if reference.horizontal {
+            svg.text((a.0, b.1 - 2.0), &reference.label, look);
+        } else {
+            look.rotation = -90.0;
+            svg.text((b.0 - 2.0, b.1), &reference.label, look);
         }
     }
+}
+
+/// Two opposite corners.
+type Area = ((f64, f64), (f64, f64));
+
+/// Pixels along everything that the series draw, a few apart.
+fn drawn_places(frame: &Frame<'_>, panel: &Panel) -> Vec<(f64, f64)> {
+    const APART: f64 = 4.0;
+    let mut places = Vec::new();
+    let mut along = |(a, b): Area| {
+        let length = (b.0 - a.0).hypot(b.1 - a.1);
+        // Lines may leave the panel by far; what is drawn of them there does not matter.
+        let steps = (length / APART).ceil().clamp(1.0, 500.0);
+        places.extend((0..=steps as usize).map(|i| {
+            let share = i as f64 / steps;
+            (a.0 + share * (b.0 - a.0), a.1 + share * (b.1 - a.1))
+        }));
+    };
+    for series in &panel.series {
+        if series.shape == Shape::Line || series.connected {
+            for run in places_on_page(frame, &series.places) {
+                run.windows(2).for_each(|pair| along((pair[0], pair[1])));
+            }
+        }
+        for place in &series.places {
+            let (x, y) = frame.place(place.x, place.y);
+            let (low, high) = match (place.interval, series.shape) {
+                (_, Shape::Bars | Shape::Histogram) => (frame.height(0.0), y),
+                (Some((low, high)), _) => (frame.height(low), frame.height(high)),
+                (None, _) => (y, y),
+            };
+            if x.is_finite() && low.is_finite() && high.is_finite() {
+                along(((x, low), (x, high)));
+            }
+        }
+    }
+    places
 }
 
 /// Writes words at their places.

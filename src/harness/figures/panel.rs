@@ -150,6 +150,9 @@ impl<'a> Laid<'a> {
         let mut bar = None;
         if let Some(map) = &panel.heat_map {
             paint::check_distinct(map)?;
+            // The map alone decides the range, so that no white rim is left around it.
+            xs.clear();
+            ys.clear();
             xs.extend(paint::edge_values(map.cells.iter().map(|c| c.0), &panel.x));
             ys.extend(paint::edge_values(map.cells.iter().map(|c| c.1), &panel.y));
             bar = Some(
@@ -194,7 +197,12 @@ impl<'a> Laid<'a> {
             };
         }
         let inner = (width - left - right).max(40.0);
-        self.x_title = text::wrap(&self.panel.x.title, AXIS_TITLE_SIZE, false, inner + 30.0);
+        self.x_title = text::wrap(
+            &self.panel.x.title,
+            AXIS_TITLE_SIZE,
+            false,
+            (inner + 30.0).max(width - 40.0),
+        );
         let longest = widest(&self.x.ticks);
         let slot = inner / self.x.ticks.len().max(1) as f64;
         self.slanted = self.panel.x.is_categories() && longest + 8.0 > slot;
@@ -233,8 +241,8 @@ impl<'a> Laid<'a> {
     /// Draws the panel into an outer rectangle, with margins at least its own.
     pub fn draw(mut self, svg: &mut Svg, corner: (f64, f64), size: (f64, f64), margins: Margins, colours: &[Colour]) {
         let (left, top) = (corner.0 + margins.left, corner.1 + margins.top);
-        let right = (corner.0 + size.0 - margins.right).max(left + 20.0);
-        let bottom = (corner.1 + size.1 - margins.bottom).max(top + 20.0);
+        let right = corner.0 + size.0 - margins.right;
+        let bottom = corner.1 + size.1 - margins.bottom;
         self.x.place(left, right);
         self.y.place(bottom, top);
         let frame = paint::Frame {
@@ -263,8 +271,8 @@ impl<'a> Laid<'a> {
             }
         }
         paint::series(svg, &frame, self.panel, colours);
-        self.draw_frame(svg, &frame);
-        paint::references(svg, &frame, &self.panel.references);
+        self.draw_frame(svg, &frame, corner, size);
+        paint::references(svg, &frame, self.panel);
         paint::notes(svg, &frame, &self.panel.notes);
         if self.panel.series.iter().all(|s| s.places.is_empty()) && self.panel.heat_map.is_none() {
             let look = TextLook::new(AXIS_TITLE_SIZE, Anchor::Middle);
@@ -278,7 +286,7 @@ impl<'a> Laid<'a> {
         }
     }
 
-    fn draw_frame(&self, svg: &mut Svg, frame: &paint::Frame<'_>) {
+    fn draw_frame(&self, svg: &mut Svg, frame: &paint::Frame<'_>, corner: (f64, f64), size: (f64, f64)) {
         let ink = Stroke::solid(INK, 1.2);
         let (left, right, top, bottom) = (frame.left, frame.right, frame.top, frame.bottom);
         if self.panel.heat_map.is_some() {
@@ -325,19 +333,22 @@ impl<'a> Laid<'a> {
         let labels = self.margins.bottom - LINE_HEIGHT * self.x_title.len() as f64 - 6.0;
         for (line, words) in self.x_title.iter().enumerate() {
             let y = bottom + labels + LINE_HEIGHT * line as f64 + 11.0;
-            svg.text(
-                (0.5 * (left + right), y),
-                words,
-                TextLook::new(AXIS_TITLE_SIZE, Anchor::Middle),
-            );
+            let x = centred(words, (left, right), (corner.0, size.0));
+            svg.text((x, y), words, TextLook::new(AXIS_TITLE_SIZE, Anchor::Middle));
         }
         let mut upright = TextLook::new(AXIS_TITLE_SIZE, Anchor::Middle);
         upright.rotation = -90.0;
         for (line, words) in self.y_title.iter().enumerate() {
             let x = left - self.margins.left + LINE_HEIGHT * line as f64 + 14.0;
-            svg.text((x, 0.5 * (top + bottom)), words, upright);
+            svg.text((x, centred(words, (top, bottom), (corner.1, size.1))), words, upright);
         }
     }
+}
+
+/// The middle of a text between two pixels, moved as far as needed to keep it within its panel.
+fn centred(words: &str, (from, to): (f64, f64), (start, length): (f64, f64)) -> f64 {
+    let half = 0.5 * text::width(words, AXIS_TITLE_SIZE, false);
+    (0.5 * (from + to)).min(start + length - half).max(start + half)
 }
 
 /// Which shapes lie in which layer, the lowest first.

@@ -156,6 +156,9 @@ fn overflow(svg: &str) -> f32 {
                 b.right() - page.width(),
                 b.bottom() - page.height(),
             ];
+            if beyond.into_iter().any(|b| b > 0.0) {
+                eprintln!("{:?} {beyond:?}", text.chunks()[0].text());
+            }
             worst = beyond.into_iter().fold(worst, f32::max);
         }
     }
