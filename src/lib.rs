@@ -15,6 +15,7 @@ pub mod outcome;
 pub mod pruning;
 pub mod recovery;
 pub mod seed;
+pub mod simulations;
 pub mod support;
 pub mod table;
 pub mod theory;
