@@ -251,7 +251,7 @@ impl<'a> Context<'a> {
                 } else {
                     0.0
                 };
-                for (row, _) in [(i, j), (j, i)] {
+                for row in [i, j] {
                     neighbours.offer(row, g.abs());
                     cosines.offer(row, cosine);
                 }

@@ -4,13 +4,26 @@
 
 mod climb;
 mod coherence;
+mod conditioning;
+mod cosines;
 mod enumeration;
 mod gram;
+mod guarantees;
 mod isometry;
+mod parallel;
 mod scan;
+mod spectrum;
 
 pub use coherence::{Babel, BabelFunction, Coherence, MutualCoherence};
+pub use conditioning::{
+    MaskedCurvature, NonzeroConditioning, for_each_mask, interlacing_violation, masked_curvature, nonzero_conditioning,
+    rank_tolerance, spectrum_distance,
+};
+pub use cosines::{CosineCounts, CosineHistogram, CosineLaw};
+pub use guarantees::{Evidence, Guarantee, Subject, guarantees, sharp_isometry_bound};
 pub use isometry::{Bracket, Rescaled, RestrictedIsometry, RestrictedIsometryConstant};
+pub use parallel::{ParallelColumns, ParallelGroups};
+pub use spectrum::{SingularExtremes, SingularRange};
 
 use crate::error::Result;
 use crate::operators::MeasurementOperator;
