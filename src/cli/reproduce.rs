@@ -6,7 +6,8 @@ use clap::{Arg, ArgAction, ArgMatches, value_parser};
 use serde_json::{Value, json};
 use std::io::Write;
 use std::path::PathBuf;
-use ticketsense::harness::{Completion, DataChoice, Judged, Report, Scale, Settings, Stop, ledger, reproduce};
+use ticketsense::data::DataChoice;
+use ticketsense::harness::{Completion, Judged, Report, Scale, Settings, Stop, ledger, reproduce};
 use ticketsense::{Error, Result};
 
 /// The exit code of a run under `--strict` that found a claim to be otherwise than expected.

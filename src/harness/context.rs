@@ -1,8 +1,8 @@
 //! What a run is told, and what a cell sees of it.
 
+use crate::data::{self, DataChoice, Dataset};
 use crate::error::{Error, Result};
 use crate::files;
-use crate::harness::data_choice::DataChoice;
 use crate::harness::experiment::{Cell, Experiment, Scale};
 use crate::harness::provenance;
 use crate::harness::store::Store;
@@ -84,8 +84,7 @@ pub struct Context<'a> {
     uses_data: bool,
     scale: Scale,
     seed: u64,
-    data: &'a DataChoice,
-    data_checksum: &'a str,
+    dataset: Option<&'a Dataset>,
     store: &'a Store,
     stop: &'a Stop,
     timings: RefCell<Vec<(String, f64)>>,
@@ -95,7 +94,7 @@ impl<'a> Context<'a> {
     pub(crate) fn new(
         experiment: &dyn Experiment,
         settings: &'a Settings,
-        data_checksum: &'a str,
+        dataset: Option<&'a Dataset>,
         store: &'a Store,
         stop: &'a Stop,
     ) -> Self {
@@ -104,8 +103,7 @@ impl<'a> Context<'a> {
             uses_data: experiment.uses_data(),
             scale: settings.scale,
             seed: settings.seed,
-            data: &settings.data,
-            data_checksum,
+            dataset,
             store,
             stop,
             timings: RefCell::default(),
@@ -128,18 +126,17 @@ impl<'a> Context<'a> {
     /// # Errors
     /// When the experiment does not declare [`Experiment::uses_data`]: its results would be kept under an identity that
     /// does not name the data.
-    pub fn data(&self) -> Result<&'a DataChoice> {
-        if self.uses_data {
-            Ok(self.data)
-        } else {
-            Err(Error::argument(
+    pub fn data(&self) -> Result<&'a Dataset> {
+        match self.dataset.filter(|_| self.uses_data) {
+            Some(dataset) => Ok(dataset),
+            None => Err(Error::argument(
                 "data",
                 format!(
                     "uses_data() to be true for an experiment that reads data ({})",
                     self.experiment
                 ),
                 "false",
-            ))
+            )),
         }
     }
 
@@ -158,7 +155,7 @@ impl<'a> Context<'a> {
     /// As [`Store::produce_or_load`].
     pub fn shared(&self, kind: &str, identity: &str, make: impl FnOnce(&Seed) -> Result<Vec<u8>>) -> Result<Vec<u8>> {
         let seed = Seed::root(self.seed).stream("shared").stream(kind).stream(identity);
-        let data = if self.uses_data { self.data_checksum } else { "-" };
+        let data = self.dataset.filter(|_| self.uses_data).map_or("-", Dataset::checksum);
         let full = format!("seed={} data={data} {identity}", self.seed);
         self.store.produce_or_load(kind, &full, || make(&seed))
     }
@@ -194,12 +191,12 @@ impl<'a> Context<'a> {
     }
 }
 
-/// The checksum of the data where one of the experiments reads them; the empty string otherwise.
-pub(crate) fn data_checksum(experiments: &[&dyn Experiment], data: &DataChoice) -> Result<String> {
+/// The data, loaded once, where one of the experiments reads them.
+pub(crate) fn load_data(experiments: &[&dyn Experiment], choice: &DataChoice) -> Result<Option<Dataset>> {
     if experiments.iter().any(|e| e.uses_data()) {
-        data.checksum()
+        data::load(choice).map(Some)
     } else {
-        Ok(String::new())
+        Ok(None)
     }
 }
 

@@ -6,7 +6,6 @@
 //! [`compute_table`] does the same in memory, for tests and notebooks.
 
 mod context;
-mod data_choice;
 mod experiment;
 pub mod figures;
 mod outputs;
@@ -17,7 +16,6 @@ mod runner;
 mod store;
 
 pub use context::{Context, Settings, Stop};
-pub use data_choice::{DataChoice, NAMED_SETS};
 pub use experiment::{AxisValue, Budget, Cell, Claim, Decision, Expected, Experiment, Scale, Verdict};
 pub use outputs::{TableState, draw, read_table};
 pub use provenance::{Build, DataIdentity, Host, Identity, Manifest};

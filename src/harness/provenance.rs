@@ -1,8 +1,8 @@
 //! What binds a result to everything that made it: the identity of a run, the build, and the manifest.
 
+use crate::data::{DataChoice, Dataset};
 use crate::error::{Error, Result};
 use crate::files;
-use crate::harness::data_choice::DataChoice;
 use crate::harness::experiment::{Experiment, Scale};
 use crate::table::{Column, Kind};
 use serde::{Deserialize, Serialize};
@@ -50,16 +50,22 @@ impl PartialEq for DataIdentity {
 impl Eq for DataIdentity {}
 
 impl Identity {
-    /// The identity of an experiment of this build; `checksum` is that of `data`.
-    pub(crate) fn new(experiment: &dyn Experiment, scale: Scale, seed: u64, data: &DataChoice, checksum: &str) -> Self {
+    /// The identity of an experiment of this build; `dataset` is what `choice` loads.
+    pub(crate) fn new(
+        experiment: &dyn Experiment,
+        scale: Scale,
+        seed: u64,
+        choice: &DataChoice,
+        dataset: Option<&Dataset>,
+    ) -> Self {
         Identity {
             code_hash: Build::this().code_hash,
             experiment: experiment.id().to_string(),
             scale: scale.to_string(),
             seed,
-            data: experiment.uses_data().then(|| DataIdentity {
-                name: data.to_string(),
-                sha256: checksum.to_string(),
+            data: dataset.filter(|_| experiment.uses_data()).map(|dataset| DataIdentity {
+                name: choice.to_string(),
+                sha256: dataset.checksum().to_string(),
             }),
             columns: describe_columns(experiment.columns()),
         }

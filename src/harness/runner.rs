@@ -4,10 +4,10 @@
 //! which cells finish, or on how often the run was interrupted or killed. Every file appears whole or not at all, so
 //! that several processes may work in one output folder: at worst they compute a cell twice, to the same bytes.
 
+use crate::data::{DataChoice, Dataset};
 use crate::error::{Error, Result};
 use crate::files;
-use crate::harness::context::{Context, Settings, Stop, data_checksum, require_writable};
-use crate::harness::data_choice::DataChoice;
+use crate::harness::context::{Context, Settings, Stop, load_data, require_writable};
 use crate::harness::experiment::{Cell, Experiment, Scale};
 use crate::harness::outputs::{Completed, is_up_to_date, read_table, write_outputs};
 use crate::harness::parts::{Finished, Parts, remove_orphans};
@@ -88,7 +88,7 @@ pub fn reproduce(
         return Err(Error::argument("jobs", "at least 1", 0));
     }
     require_writable(&settings.out)?;
-    let checksum = data_checksum(experiments, &settings.data)?;
+    let dataset = load_data(experiments, &settings.data)?;
     let store = Store::in_folder(
         settings.out.join(".store"),
         Build::this().code_hash,
@@ -97,7 +97,7 @@ pub fn reproduce(
     );
     let run = Run {
         settings,
-        checksum: &checksum,
+        dataset: dataset.as_ref(),
         store: &store,
         stop,
         progress,
@@ -123,7 +123,7 @@ pub fn reproduce(
 /// What all workers share.
 struct Run<'a> {
     settings: &'a Settings,
-    checksum: &'a str,
+    dataset: Option<&'a Dataset>,
     store: &'a Store,
     stop: &'a Stop,
     progress: &'a dyn ProgressSink,
@@ -164,7 +164,7 @@ enum Task {
 impl<'a> Plan<'a> {
     fn new(experiment: &'a dyn Experiment, run: &Run<'_>) -> Result<Self> {
         let settings = run.settings;
-        let identity = Identity::new(experiment, settings.scale, settings.seed, &settings.data, run.checksum);
+        let identity = Identity::new(experiment, settings.scale, settings.seed, &settings.data, run.dataset);
         let folder = settings.out.join(experiment.id());
         let parts = Parts::new(&settings.out, &identity, experiment.columns());
         let cells = distinct_cells(experiment, settings.scale)?;
@@ -292,7 +292,7 @@ impl Run<'_> {
     }
 
     fn compute(&self, plan: &Plan<'_>, cell: &Cell) -> Result<Finished> {
-        let context = Context::new(plan.experiment, self.settings, self.checksum, self.store, self.stop);
+        let context = Context::new(plan.experiment, self.settings, self.dataset, self.store, self.stop);
         run_cell(plan.experiment, cell, context)
     }
 
@@ -379,10 +379,10 @@ pub fn compute_table(experiment: &dyn Experiment, scale: Scale, seed: u64, data:
         ..Settings::default()
     };
     let (store, stop) = (Store::in_memory(), Stop::new());
-    let checksum = data_checksum(&[experiment], data)?;
+    let dataset = load_data(&[experiment], data)?;
     let mut table = Table::new(experiment.columns());
     for cell in distinct_cells(experiment, scale)? {
-        let context = Context::new(experiment, &settings, &checksum, &store, &stop);
+        let context = Context::new(experiment, &settings, dataset.as_ref(), &store, &stop);
         for row in run_cell(experiment, &cell, context)?.rows {
             table.push(row)?;
         }
