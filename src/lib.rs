@@ -16,6 +16,7 @@ pub mod pruning;
 pub mod recovery;
 pub mod seed;
 pub mod simulations;
+pub mod statistics;
 pub mod support;
 pub mod table;
 pub mod theory;
