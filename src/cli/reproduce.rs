@@ -42,7 +42,11 @@ pub fn command() -> clap::Command {
             "digits",
             "Data for the experiments that read any: a set's name or a folder",
         ))
-        .arg(text("seed", "N", "0", "The root of all random numbers").value_parser(value_parser!(u64)))
+        .arg(
+            text("seed", "N", "0", "The root of all random numbers")
+                .allow_negative_numbers(true)
+                .value_parser(value_parser!(u64)),
+        )
         .arg(
             Arg::new("jobs")
                 .long("jobs")

@@ -22,3 +22,6 @@ pub use provenance::{Build, DataIdentity, Host, Identity, Manifest};
 pub use report::{Judged, judge, ledger};
 pub use runner::{Completion, ProgressSink, Quiet, Report, compute_table, reproduce};
 pub use store::Store;
+
+#[cfg(test)]
+mod tests;

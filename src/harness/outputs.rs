@@ -94,8 +94,8 @@ struct Reading {
 
 fn read_off(experiment: &dyn Experiment, table: &Table) -> Result<Reading> {
     let judged = judge(experiment, table)?;
-    let figure = captioned(experiment.draw(table)?, experiment, &judged);
-    let svg = figure.to_svg()?;
+    let draw = || captioned(experiment.draw(table)?, experiment, &judged).to_svg();
+    let svg = draw().map_err(|e| Error::numerical(format!("figure of {}", experiment.id()), e.to_string()))?;
     Ok(Reading {
         verdicts: verdicts_json(experiment.id(), &judged)?,
         png: figures::svg_to_png(&svg)?,

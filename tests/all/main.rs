@@ -1,1 +1,7 @@
+//! The integration tests: one target, one module a theme.
 
+mod architecture;
+mod cli;
+mod experiments;
+mod program;
+mod resume;

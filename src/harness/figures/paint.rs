@@ -338,7 +338,7 @@ pub(crate) fn references(svg: &mut Svg, frame: &Frame<'_>, panel: &Panel) {
         width: 1.3,
         dash: Dash::Dashed,
     };
-    let drawn = drawn_places(frame, panel);
+    let mut drawn = drawn_places(frame, panel);
     let (low, high) = ((frame.left, frame.top), (frame.right, frame.bottom));
     for reference in &panel.references {
         let length = text::width(&reference.label, REFERENCE_SIZE, false);
@@ -373,6 +373,11 @@ pub(crate) fn references(svg: &mut Svg, frame: &Frame<'_>, panel: &Panel) {
         let Some((a, b)) = candidates.into_iter().min_by_key(crowd) else {
             continue;
         };
+        // Later labels keep clear of this one.
+        if !reference.label.is_empty() {
+            along(&mut drawn, (a, b));
+            along(&mut drawn, ((a.0, b.1), (b.0, a.1)));
+        }
         let mut look = TextLook::new(REFERENCE_SIZE, Anchor::Start);
         look.rim = true;
         look.colour = Colour(0x44, 0x44, 0x44);
@@ -388,23 +393,36 @@ pub(crate) fn references(svg: &mut Svg, frame: &Frame<'_>, panel: &Panel) {
 /// Two opposite corners.
 type Area = ((f64, f64), (f64, f64));
 
-/// Pixels along everything that the series draw, a few apart.
-fn drawn_places(frame: &Frame<'_>, panel: &Panel) -> Vec<(f64, f64)> {
+/// Adds pixels of the straight line between two, a few apart; none where it has no place.
+fn along(places: &mut Vec<(f64, f64)>, (a, b): Area) {
     const APART: f64 = 4.0;
+    let length = (b.0 - a.0).hypot(b.1 - a.1);
+    if !length.is_finite() {
+        return;
+    }
+    // Lines may leave the panel by far; what is drawn of them there does not matter.
+    let steps = (length / APART).ceil().clamp(1.0, 500.0);
+    places.extend((0..=steps as usize).map(|i| {
+        let share = i as f64 / steps;
+        (a.0 + share * (b.0 - a.0), a.1 + share * (b.1 - a.1))
+    }));
+}
+
+/// Pixels along everything that the series and the reference lines draw.
+fn drawn_places(frame: &Frame<'_>, panel: &Panel) -> Vec<(f64, f64)> {
     let mut places = Vec::new();
-    let mut along = |(a, b): Area| {
-        let length = (b.0 - a.0).hypot(b.1 - a.1);
-        // Lines may leave the panel by far; what is drawn of them there does not matter.
-        let steps = (length / APART).ceil().clamp(1.0, 500.0);
-        places.extend((0..=steps as usize).map(|i| {
-            let share = i as f64 / steps;
-            (a.0 + share * (b.0 - a.0), a.1 + share * (b.1 - a.1))
-        }));
-    };
+    for reference in &panel.references {
+        let (x, y) = (frame.x.pixel(reference.at), frame.y.pixel(reference.at));
+        let line = match reference.horizontal {
+            true => ((frame.left, y), (frame.right, y)),
+            false => ((x, frame.top), (x, frame.bottom)),
+        };
+        along(&mut places, line);
+    }
     for series in &panel.series {
         if series.shape == Shape::Line || series.connected {
             for run in places_on_page(frame, &series.places) {
-                run.windows(2).for_each(|pair| along((pair[0], pair[1])));
+                run.windows(2).for_each(|pair| along(&mut places, (pair[0], pair[1])));
             }
         }
         for place in &series.places {
@@ -415,7 +433,7 @@ fn drawn_places(frame: &Frame<'_>, panel: &Panel) -> Vec<(f64, f64)> {
                 (None, _) => (y, y),
             };
             if x.is_finite() && low.is_finite() && high.is_finite() {
-                along(((x, low), (x, high)));
+                along(&mut places, ((x, low), (x, high)));
             }
         }
     }
