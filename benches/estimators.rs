@@ -33,7 +33,7 @@ fn both_ends_of_eight_small_spectra(bencher: Bencher<'_, '_>, order: usize) {
 }
 
 /// All `C(40, order)` supports at both ends, the search for the incumbents and the orders' shared bounds included.
-#[divan::bench(args = [3, 4, 5, 6], sample_count = 10)]
+#[divan::bench(args = [3, 4, 5, 6, 8], sample_count = 10)]
 fn exact_isometry_constant_of_20_by_40(bencher: Bencher<'_, '_>, order: usize) {
     let a = DenseOperator::new(gaussian(20, 40)).expect("finite");
     let settings = RestrictedIsometryConstant::of_order(order);

@@ -3,14 +3,18 @@
 //! `λ_max(G_S) ≤ τ` for all `|S| = k` says that every principal submatrix of order k of `M = τI − G` is positive
 //! semidefinite, which Gaussian elimination decides by the signs of its pivots. Supports are walked in lexicographic
 //! order, and supports with a common beginning share their elimination: the tree of beginnings keeps one Schur complement
-//! a level, a leaf costs three operations, and the leaves under one node stand side by side in the lanes. Where a pivot
-//! is not positive, the support that shows it is evaluated, τ is raised to what it attains, and the branch is repeated.
+//! a level, a leaf costs three operations, and the leaves under one node stand side by side in the lanes. A whole branch
+//! is passed over where its Schur complement is diagonally dominant on all sets of as many columns as are still to be
+//! picked: it is then positive semidefinite there, with the same error bound. Where a pivot is not positive, the support that shows it is evaluated, τ is raised to what it attains, and the branch is repeated.
 //! The smallest eigenvalue is the same with `M = τI + G`.
 
 use super::climb::{Candidate, climb, complete};
 use super::gram::{End, GramMatrix, Submatrices};
 use crate::error::Result;
 use pulp::{Arch, Simd, WithSimd};
+
+/// Columns treated side by side.
+const WIDTH: usize = 8;
 
 /// What an enumeration proves.
 #[derive(Clone, Debug)]
@@ -150,7 +154,12 @@ impl<'a> Tree<'a> {
         child.size = parent.size - pick - 1;
         child.entries.resize(child.size * child.size, 0.0);
         child.diagonal.resize(child.size, 0.0);
-        self.arch.dispatch(Eliminate { parent, pick, child });
+        let (least, largest) = self.arch.dispatch(Eliminate { parent, pick, child });
+        // Diagonally dominant on every set of that many columns, so positive definite there: nothing to look for.
+        let remaining = (self.k - depth - 1) as f64;
+        if least > (remaining - 1.0) * largest * (1.0 + 4.0 * f64::EPSILON) {
+            return None;
+        }
         self.node(depth + 1).map(|mut rest| {
             rest.insert(0, column);
             rest
@@ -165,7 +174,8 @@ impl<'a> Tree<'a> {
     }
 }
 
-/// One step of elimination on the columns after the pivot.
+/// One step of elimination on the columns after the pivot. Returns the least diagonal entry (NaN where one is) and the
+/// largest absolute value off the diagonal.
 struct Eliminate<'a> {
     parent: &'a Level,
     pick: usize,
@@ -173,24 +183,48 @@ struct Eliminate<'a> {
 }
 
 impl WithSimd for Eliminate<'_> {
-    type Output = ();
+    type Output = (f64, f64);
 
     #[inline(always)]
-    fn with_simd<S: Simd>(self, _: S) {
+    fn with_simd<S: Simd>(self, _: S) -> (f64, f64) {
         let Eliminate { parent, pick, child } = self;
         let (n, size) = (parent.size, child.size);
         let row = &parent.entries[pick * n + pick + 1..(pick + 1) * n];
         let inverse = 1.0 / parent.diagonal[pick];
+        let mut least = f64::INFINITY;
+        let mut largest = [0.0f64; WIDTH];
         for q in 0..size {
             let factor = row[q] * inverse;
             let start = (pick + 1 + q) * n + pick + 1 + q;
             let from = &parent.entries[start..start + size - q];
             let to = &mut child.entries[q * size + q..(q + 1) * size];
-            for ((t, f), r) in to.iter_mut().zip(from).zip(&row[q..]) {
-                *t = f - factor * r;
+            let diagonal = from[0] - factor * row[q];
+            to[0] = diagonal;
+            child.diagonal[q] = diagonal;
+            // A NaN is taken over and then stays, because nothing is less than it.
+            if diagonal < least || diagonal.is_nan() {
+                least = diagonal;
             }
-            child.diagonal[q] = to[0];
+            let (from, to, row) = (&from[1..], &mut to[1..], &row[q + 1..]);
+            let mut wide = to.chunks_exact_mut(WIDTH);
+            let (wide_from, wide_row) = (from.chunks_exact(WIDTH), row.chunks_exact(WIDTH));
+            let tail = wide_from.remainder().iter().zip(wide_row.remainder());
+            for ((t, f), r) in (&mut wide).zip(wide_from).zip(wide_row) {
+                for l in 0..WIDTH {
+                    t[l] = f[l] - factor * r[l];
+                    largest[l] = if t[l].abs() > largest[l] {
+                        t[l].abs()
+                    } else {
+                        largest[l]
+                    };
+                }
+            }
+            for (t, (f, r)) in wide.into_remainder().iter_mut().zip(tail) {
+                *t = f - factor * r;
+                largest[0] = if t.abs() > largest[0] { t.abs() } else { largest[0] };
+            }
         }
+        (least, largest.iter().fold(0.0, |m, v| if *v > m { *v } else { m }))
     }
 }
 
@@ -219,7 +253,6 @@ impl WithSimd for Leaves<'_> {
             let row = &entries[pick * size + pick + 1..(pick + 1) * size];
             let rest = &diagonal[pick + 1..];
             let pivot = |d: f64, r: f64| d - (r * inverse) * r;
-            const WIDTH: usize = 8;
             let (wide_rows, wide_rest) = (row.chunks_exact(WIDTH), rest.chunks_exact(WIDTH));
             let mut all_positive = wide_rows
                 .remainder()
