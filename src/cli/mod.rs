@@ -8,6 +8,7 @@ mod draw;
 mod list;
 mod progress;
 mod reproduce;
+mod theory;
 
 use crate::experiments::EXPERIMENTS;
 use clap::{Arg, ArgAction, ArgMatches};
@@ -41,7 +42,7 @@ macro_rules! commands {
 }
 
 /// Every command, in the order of the help.
-pub static COMMANDS: &[Command] = commands![reproduce, list, describe, claims, draw];
+pub static COMMANDS: &[Command] = commands![reproduce, list, describe, claims, draw, theory];
 
 /// The name of the global flag for JSON.
 pub const JSON: &str = "json";

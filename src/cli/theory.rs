@@ -11,7 +11,9 @@ pub fn command() -> Command {
     let list = Command::new("list").about("Every closed form, with its arguments, formula and source");
     Command::new("theory")
         .about("Evaluate a closed form of the theory")
-        .long_about("Evaluate a closed form of the theory. `theory list` shows them all, `theory NAME --help` one of them.")
+        .long_about(
+            "Evaluate a closed form of the theory. `theory list` shows them all, `theory NAME --help` one of them.",
+        )
         .subcommand_required(true)
         .arg_required_else_help(true)
         .subcommand(list)
@@ -37,7 +39,11 @@ fn option(argument: &'static Argument) -> Arg {
     if argument.domain == Domain::Flag {
         return option.action(ArgAction::SetTrue).help(argument.meaning);
     }
-    let unit = if argument.unit == "1" { String::new() } else { format!(", in {}", argument.unit) };
+    let unit = if argument.unit == "1" {
+        String::new()
+    } else {
+        format!(", in {}", argument.unit)
+    };
     let help = match argument.domain {
         // clap lists the words itself.
         Domain::Choice(_) => argument.meaning.to_string(),
@@ -72,7 +78,11 @@ pub fn run(matches: &ArgMatches) -> Result<Answer> {
     match matches.subcommand() {
         Some(("list", _)) => Ok(list()),
         Some((name, given)) => evaluate(theory::find(name)?, given),
-        None => Err(Error::argument("theory", "the name of a closed form, or list", "nothing")),
+        None => Err(Error::argument(
+            "theory",
+            "the name of a closed form, or list",
+            "nothing",
+        )),
     }
 }
 
@@ -80,7 +90,10 @@ fn evaluate(form: &'static ClosedForm, given: &ArgMatches) -> Result<Answer> {
     let mut texts: Vec<(&str, &str)> = Vec::new();
     for argument in form.arguments {
         if argument.domain == Domain::Flag {
-            texts.push((argument.name, if given.get_flag(argument.name) { "true" } else { "false" }));
+            texts.push((
+                argument.name,
+                if given.get_flag(argument.name) { "true" } else { "false" },
+            ));
         } else if let Some(text) = given.get_one::<String>(argument.name) {
             texts.push((argument.name, text));
         }
@@ -90,7 +103,10 @@ fn evaluate(form: &'static ClosedForm, given: &ArgMatches) -> Result<Answer> {
 
     let mut json = Map::new();
     json.insert("name".into(), json!(form.name));
-    let echoed: Map<String, Value> = arguments.iter().map(|(name, value)| (name.into(), to_json(value))).collect();
+    let echoed: Map<String, Value> = arguments
+        .iter()
+        .map(|(name, value)| (name.into(), to_json(value)))
+        .collect();
     json.insert("arguments".into(), Value::Object(echoed));
     for quantity in &answer {
         json.insert(quantity.name.into(), to_json(&quantity.value));
@@ -107,7 +123,12 @@ fn list() -> Answer {
     let mut forms = Vec::new();
     for form in theory::CLOSED_FORMS {
         text.push_str(&format!("{}\n    {}\n", usage(form), form.summary));
-        text.push_str(&format!("    {}\n    claims {}; {}\n", form.formula, form.claims.join(", "), form.source));
+        text.push_str(&format!(
+            "    {}\n    claims {}; {}\n",
+            form.formula,
+            form.claims.join(", "),
+            form.source
+        ));
         let arguments: Vec<Value> = form.arguments.iter().map(argument_json).collect();
         forms.push(json!({
             "name": form.name,
@@ -132,7 +153,11 @@ fn usage(form: &ClosedForm) -> String {
             Domain::Flag => format!("--{}", argument.name),
             _ => format!("--{} {}", argument.name, value_name(argument)),
         };
-        usage.push_str(&if argument.required { format!(" {option}") } else { format!(" [{option}]") });
+        usage.push_str(&if argument.required {
+            format!(" {option}")
+        } else {
+            format!(" [{option}]")
+        });
     }
     usage
 }
@@ -166,7 +191,10 @@ fn to_json(value: &Scalar) -> Value {
 }
 
 fn table(answer: &[Quantity]) -> String {
-    let cells: Vec<(&str, String, &str)> = answer.iter().map(|q| (q.name, q.value.to_string(), q.meaning)).collect();
+    let cells: Vec<(&str, String, &str)> = answer
+        .iter()
+        .map(|q| (q.name, q.value.to_string(), q.meaning))
+        .collect();
     let widest = |f: fn(&(&str, String, &str)) -> usize| cells.iter().map(f).max().unwrap_or(0);
     let names = widest(|cell| cell.0.len());
     let values = widest(|cell| cell.1.chars().count());
@@ -181,7 +209,9 @@ mod tests {
     use super::*;
 
     fn ask(line: &str) -> std::result::Result<Answer, String> {
-        let matches = command().try_get_matches_from(line.split(' ')).map_err(|error| error.to_string())?;
+        let matches = command()
+            .try_get_matches_from(line.split(' '))
+            .map_err(|error| error.to_string())?;
         run(&matches).map_err(|error| error.to_string())
     }
 
@@ -224,7 +254,10 @@ mod tests {
     #[test]
     fn a_negative_number_is_refused_as_a_number() {
         let error = ask("theory mask-gain --density -0.1 --weight-bits 32").unwrap_err();
-        assert!(error.contains("density: expected a number in [0, 1], got -0.1"), "{error}");
+        assert!(
+            error.contains("density: expected a number in [0, 1], got -0.1"),
+            "{error}"
+        );
         assert!(ask("theory mask-gain --density 0.1").is_err());
         assert!(ask("theory dst-equilibrium --density 0.1 --regrow 0.1 --protocol swap").is_err());
     }
@@ -254,7 +287,11 @@ mod tests {
     #[test]
     fn help_shows_units_ranges_and_defaults() {
         let mut command = command();
-        let help = command.find_subcommand_mut("mask-gain").unwrap().render_long_help().to_string();
+        let help = command
+            .find_subcommand_mut("mask-gain")
+            .unwrap()
+            .render_long_help()
+            .to_string();
         for part in ["in bits", "[0, 1]", "[default: 0]", "Formula:", "B2"] {
             assert!(help.contains(part), "{part} in {help}");
         }

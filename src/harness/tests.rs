@@ -2,6 +2,7 @@
 
 use super::figures::{Axis, Figure, Panel, Series};
 use super::*;
+use crate::data::DataChoice;
 use crate::error::{Error, Result};
 use crate::files;
 use crate::row;

@@ -12,6 +12,7 @@ pub mod line;
 pub mod logistic;
 pub mod paired;
 pub mod summary;
+pub mod weighted_line;
 
 pub use binomial::BinomialCount;
 pub use bootstrap::{BootstrapKind, bootstrap_interval};
@@ -21,6 +22,7 @@ pub use line::LineFit;
 pub use logistic::{HalfPoint, ThresholdFit, fit_threshold};
 pub use paired::{NonInferiority, NonInferiorityVerdict, PairedComparison};
 pub use summary::{Summary, median, quantile};
+pub use weighted_line::WeightedLine;
 
 use crate::error::{Error, Result};
 
