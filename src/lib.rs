@@ -9,6 +9,7 @@ pub mod estimators;
 pub mod files;
 pub mod harness;
 pub mod linalg;
+pub mod linearize;
 pub mod networks;
 pub mod operators;
 pub mod outcome;

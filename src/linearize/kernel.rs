@@ -1,0 +1,92 @@
+//! The tangent kernel from the factors of the Jacobian.
+
+use super::factors::Entry;
+use super::jacobian::Jacobian;
+use crate::linalg::gemm;
+
+/// The chosen columns that share one output unit.
+struct Unit<'a> {
+    signal: &'a [f64],
+    activations: Vec<&'a [f64]>,
+    /// Whether the unit's bias is chosen.
+    bias: bool,
+}
+
+/// Adds `J_S J_Sᵀ` (before any projection of the biases) to the `nC × nC` matrix `kernel`.
+///
+/// Columns come in ascending order, so those of one unit stand together. Units that chose the same inputs (all of
+/// them, when nothing is masked) share one Gram matrix and are summed in one product.
+pub(super) fn accumulate(jacobian: &Jacobian, kernel: &mut [f64]) {
+    let (n, classes) = (jacobian.samples(), jacobian.classes());
+    let rows = n * classes;
+    let mut groups: Vec<Vec<Unit<'_>>> = Vec::new();
+    for unit in units(jacobian) {
+        match groups.last_mut() {
+            Some(group) if same_inputs(&group[0], &unit) => group.push(unit),
+            _ => groups.push(vec![unit]),
+        }
+    }
+    let mut gram = vec![0.0; n * n];
+    let mut outer = vec![0.0; rows * rows];
+    for group in groups {
+        // Inputs stacked one a row: inputs × n.
+        let inputs = group[0].activations.concat();
+        let offset = if group[0].bias { 1.0 } else { 0.0 };
+        gram.fill(offset);
+        let count = group[0].activations.len();
+        if count > 0 {
+            gemm(n, count, n, &inputs, true, &inputs, false, &mut gram, true);
+        }
+        let signals: Vec<f64> = group.iter().flat_map(|unit| unit.signal).copied().collect();
+        gemm(
+            rows,
+            group.len(),
+            rows,
+            &signals,
+            true,
+            &signals,
+            false,
+            &mut outer,
+            false,
+        );
+        for (r, (out, outer)) in kernel.chunks_exact_mut(rows).zip(outer.chunks_exact(rows)).enumerate() {
+            let gram = &gram[r / classes * n..][..n];
+            for ((out, outer), g) in out.chunks_exact_mut(classes).zip(outer.chunks_exact(classes)).zip(gram) {
+                for (out, outer) in out.iter_mut().zip(outer) {
+                    *out += outer * g;
+                }
+            }
+        }
+    }
+}
+
+/// The live columns, unit by unit. A unit's bias stands behind all weights of its layer and makes a unit of its own
+/// when its weights do not end the list.
+fn units<'a>(jacobian: &'a Jacobian) -> Vec<Unit<'a>> {
+    let mut units: Vec<Unit<'a>> = Vec::new();
+    for c in (0..jacobian.columns.len()).filter(|&c| jacobian.is_live(c)) {
+        match jacobian.entry(c) {
+            Entry::Weight(signal, activation) => match units.last_mut() {
+                Some(unit) if std::ptr::eq(unit.signal, signal) && !unit.bias => unit.activations.push(activation),
+                _ => units.push(Unit {
+                    signal,
+                    activations: vec![activation],
+                    bias: false,
+                }),
+            },
+            Entry::Bias(signal) => units.push(Unit {
+                signal,
+                activations: Vec::new(),
+                bias: true,
+            }),
+        }
+    }
+    units
+}
+
+fn same_inputs(a: &Unit<'_>, b: &Unit<'_>) -> bool {
+    let equal = |(x, y): (&&[f64], &&[f64])| std::ptr::eq(*x, *y);
+    a.bias == b.bias
+        && a.activations.len() == b.activations.len()
+        && a.activations.iter().zip(&b.activations).all(equal)
+}
