@@ -1,6 +1,13 @@
 //! Which weights go: criteria, iterative magnitude pruning with rewinding, and its controls.
 
 pub mod controls;
+mod criteria;
+mod imp;
 mod select;
 
+#[cfg(test)]
+mod imp_tests;
+
+pub use criteria::{Criterion, CriterionInput};
+pub use imp::{ImpData, ImpPlan, ImpRun, Round, TrainingOutcome};
 pub use select::{LayerRate, Scope, keep_highest, prune_lowest, survivors};
