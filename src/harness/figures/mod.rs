@@ -1,7 +1,7 @@
 //! Figures: panels of axes with series, heat maps and words, drawn as SVG text and turned into PNG with one embedded font.
 //!
-//! A figure is plain data and is drawn by pure functions: the same figure gives the same bytes. Coordinates are real
-//! numbers, lines are smooth at every size, the legend stands outside the axes, colours come from a palette that
+//! A figure is plain data and is drawn by pure functions: the same figure gives the same bytes. Shapes are drawn by
+//! plotters on an enlarged canvas, so that lines are smooth at every size; the legend stands outside the axes, colours come from a palette that
 //! readers with a colour deficiency can tell apart, and captions are wrapped to the width, so that nothing covers data
 //! and nothing is cut off.
 //!
@@ -21,6 +21,7 @@
 //! ```
 
 mod axis;
+mod clip;
 mod legend;
 mod marks;
 mod paint;
@@ -218,7 +219,7 @@ impl Figure {
             }
             y += 3.0;
         }
-        Ok(svg.finish((full_width + 2.0 * MARGIN).ceil(), (y + MARGIN).ceil()))
+        svg.finish((full_width + 2.0 * MARGIN).ceil(), (y + MARGIN).ceil())
     }
 }
 

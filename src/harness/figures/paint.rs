@@ -67,7 +67,7 @@ pub(crate) fn series(svg: &mut Svg, frame: &Frame<'_>, panel: &Panel, colours: &
                 Shape::Points => points(svg, frame, series, colour),
             }
             if clipped {
-                svg.end();
+                svg.end_clip();
             }
         }
     }
@@ -189,7 +189,7 @@ fn points(svg: &mut Svg, frame: &Frame<'_>, series: &Series, colour: Colour) {
                 },
             );
         }
-        svg.end();
+        svg.end_clip();
     }
     let shape = series.marker.unwrap_or_else(|| usual_marker(colour));
     let visible = || {
@@ -276,41 +276,46 @@ pub(crate) fn heat_map(svg: &mut Svg, frame: &Frame<'_>, map: &HeatMap, bar: &Re
         }
     }
     svg.begin_clip((frame.left, frame.top), (frame.right, frame.bottom));
-    svg.begin_crisp();
+    // Each rectangle reaches under the one that is drawn next to it later, so that no seam shows at any size.
+    let reaching = |from: f64, to: f64, last: bool| if last { to } else { to + (to - from).signum() };
     for (j, row) in colours.chunks(xs.len().max(1)).enumerate() {
         let (low, high) = (frame.y.pixel_of_even(y_edges[j]), frame.y.pixel_of_even(y_edges[j + 1]));
-        let mut from = 0;
+        let mut start = 0;
         for run in row.chunk_by(|a, b| a == b) {
-            let to = from + run.len();
+            let end = start + run.len();
+            let (from, to) = (
+                frame.x.pixel_of_even(x_edges[start]),
+                frame.x.pixel_of_even(x_edges[end]),
+            );
             svg.rectangle(
-                (frame.x.pixel_of_even(x_edges[from]), low),
-                (frame.x.pixel_of_even(x_edges[to]), high),
+                (from, low),
+                (
+                    reaching(from, to, end == xs.len()),
+                    reaching(low, high, j + 1 == ys.len()),
+                ),
                 run[0],
                 1.0,
             );
-            from = to;
+            start = end;
         }
     }
-    svg.end();
-    svg.end();
+    svg.end_clip();
 }
 
 /// Draws the scale of a heat map between two x and two y.
 pub(crate) fn colour_bar(svg: &mut Svg, map: &HeatMap, bar: &Resolved, x: (f64, f64), y: (f64, f64)) {
     const STEPS: usize = 128;
     let ink = Stroke::solid(Colour(0x22, 0x22, 0x22), 1.0);
-    svg.begin_crisp();
     for step in 0..STEPS {
-        let share = |s: usize| s as f64 / STEPS as f64;
-        let pixel = |share: f64| bar.pixel_of_even(bar.low + share * (bar.high - bar.low));
+        let pixel = |s: usize| bar.pixel_of_even(bar.low + s as f64 / STEPS as f64 * (bar.high - bar.low));
+        // Each step reaches under the next.
         svg.rectangle(
-            (x.0, pixel(share(step))),
-            (x.1, pixel(share(step + 1))),
+            (x.0, pixel(step)),
+            (x.1, pixel((step + 2).min(STEPS))),
             map.map.at((step as f64 + 0.5) / STEPS as f64),
             1.0,
         );
     }
-    svg.end();
     svg.polyline(
         &[(x.0, y.0), (x.1, y.0), (x.1, y.1), (x.0, y.1), (x.0, y.0), (x.1, y.0)],
         ink,
@@ -324,7 +329,7 @@ pub(crate) fn colour_bar(svg: &mut Svg, map: &HeatMap, bar: &Resolved, x: (f64, 
         widest = widest.max(text::width(label, TICK_SIZE, false));
     }
     let mut upright = TextLook::new(TICK_SIZE + 1.0, Anchor::Middle);
-    upright.rotation = -90.0;
+    upright.upright = true;
     svg.text((x.1 + 8.0 + widest + 18.0, 0.5 * (y.0 + y.1)), &map.bar.title, upright);
 }
 
@@ -379,12 +384,12 @@ pub(crate) fn references(svg: &mut Svg, frame: &Frame<'_>, panel: &Panel) {
             along(&mut drawn, ((a.0, b.1), (b.0, a.1)));
         }
         let mut look = TextLook::new(REFERENCE_SIZE, Anchor::Start);
-        look.rim = true;
+        look.ground = true;
         look.colour = Colour(0x44, 0x44, 0x44);
         if reference.horizontal {
             svg.text((a.0, b.1 - 2.0), &reference.label, look);
         } else {
-            look.rotation = -90.0;
+            look.upright = true;
             svg.text((b.0 - 2.0, b.1), &reference.label, look);
         }
     }
@@ -446,7 +451,7 @@ pub(crate) fn notes(svg: &mut Svg, frame: &Frame<'_>, notes: &[Note]) {
         let (x, y) = frame.place(note.x, note.y);
         if x.is_finite() && y.is_finite() {
             let mut look = TextLook::new(TICK_SIZE, note.anchor);
-            look.rim = true;
+            look.ground = true;
             svg.text((x, y + HALF_HEIGHT * TICK_SIZE), &note.text, look);
         }
     }

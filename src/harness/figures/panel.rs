@@ -84,11 +84,11 @@ const TITLE_SIZE: f64 = 13.5;
 const TICK_LENGTH: f64 = 5.0;
 const MINOR_LENGTH: f64 = 3.0;
 const LINE_HEIGHT: f64 = 17.0;
+const LABEL_HEIGHT: f64 = 14.5;
 const BAR_WIDTH: f64 = 14.0;
 const BAR_GAP: f64 = 12.0;
 const INK: Colour = Colour(0x22, 0x22, 0x22);
 const GRID: Colour = Colour(0xe6, 0xe6, 0xe6);
-const SLANT_DEGREES: f64 = 32.0;
 
 /// Room around the axes for ticks, titles and the colour bar.
 #[derive(Clone, Copy, Debug, Default)]
@@ -120,7 +120,7 @@ pub(crate) struct Laid<'a> {
     title: Vec<String>,
     x_title: Vec<String>,
     y_title: Vec<String>,
-    slanted: bool,
+    categories: Categories,
     pub margins: Margins,
 }
 
@@ -170,7 +170,7 @@ impl<'a> Laid<'a> {
             title: Vec::new(),
             x_title: Vec::new(),
             y_title: Vec::new(),
-            slanted: false,
+            categories: Categories::default(),
             margins: Margins::default(),
         };
         laid.measure(number, width, height);
@@ -186,7 +186,7 @@ impl<'a> Laid<'a> {
         };
         let tick_room = TICK_LENGTH + 4.0;
         self.y_title = text::wrap(&self.panel.y.title, AXIS_TITLE_SIZE, false, height - 70.0);
-        let mut left = tick_room + widest(&self.y.ticks) + 6.0 + LINE_HEIGHT * self.y_title.len() as f64;
+        let left = tick_room + widest(&self.y.ticks) + 6.0 + LINE_HEIGHT * self.y_title.len() as f64;
         let mut right = 12.0;
         if let (Some(bar), Some(map)) = (&self.bar, &self.panel.heat_map) {
             right = BAR_GAP + BAR_WIDTH + tick_room + widest(&bar.ticks) + 4.0;
@@ -203,21 +203,15 @@ impl<'a> Laid<'a> {
             false,
             (inner + 30.0).max(width - 40.0),
         );
-        let longest = widest(&self.x.ticks);
         let slot = inner / self.x.ticks.len().max(1) as f64;
-        self.slanted = self.panel.x.is_categories() && longest + 8.0 > slot;
-        let (sine, cosine) = SLANT_DEGREES.to_radians().sin_cos();
-        let labels = if self.slanted {
-            longest * sine + TICK_SIZE
+        let labels = if self.panel.x.is_categories() {
+            let labels = self.x.ticks.iter().map(|(_, label)| label.as_str());
+            self.categories = Categories::fit(labels, slot - 8.0);
+            self.categories.height()
         } else {
             TICK_SIZE
         };
-        if self.slanted
-            && let Some((_, first)) = self.x.ticks.first()
-        {
-            left = left.max(text::width(first, TICK_SIZE, false) * cosine - 0.5 * slot + 6.0);
-        }
-        if !self.slanted
+        if !self.panel.x.is_categories()
             && let Some((at, last)) = self.x.ticks.last()
         {
             // A label centred on a tick near the right end reaches beyond it.
@@ -312,14 +306,18 @@ impl<'a> Laid<'a> {
             let at = frame.y.pixel_of_even(*even);
             svg.line((left - MINOR_LENGTH, at), (left, at), Stroke::solid(INK, 0.9));
         }
-        let mut look = TextLook::new(TICK_SIZE, if self.slanted { Anchor::End } else { Anchor::Middle });
-        look.rotation = if self.slanted { -SLANT_DEGREES } else { 0.0 };
         let below = bottom + TICK_LENGTH + 4.0;
-        for (even, label) in &frame.x.ticks {
+        for (number, (even, label)) in frame.x.ticks.iter().enumerate() {
             let at = frame.x.pixel_of_even(*even);
             svg.line((at, bottom), (at, bottom + TICK_LENGTH), ink);
-            let shift = if self.slanted { 3.0 } else { 0.0 };
-            svg.text((at + shift, below + 2.0 * HALF_HEIGHT * TICK_SIZE), label, look);
+            match self.categories.lines.get(number) {
+                Some(lines) => self.categories.draw(svg, lines, (at, below)),
+                None => svg.text(
+                    (at, below + 2.0 * HALF_HEIGHT * TICK_SIZE),
+                    label,
+                    TextLook::new(TICK_SIZE, Anchor::Middle),
+                ),
+            }
         }
         for (even, label) in &frame.y.ticks {
             let at = frame.y.pixel_of_even(*even);
@@ -337,10 +335,59 @@ impl<'a> Laid<'a> {
             svg.text((x, y), words, TextLook::new(AXIS_TITLE_SIZE, Anchor::Middle));
         }
         let mut upright = TextLook::new(AXIS_TITLE_SIZE, Anchor::Middle);
-        upright.rotation = -90.0;
+        upright.upright = true;
         for (line, words) in self.y_title.iter().enumerate() {
             let x = left - self.margins.left + LINE_HEIGHT * line as f64 + 14.0;
             svg.text((x, centred(words, (top, bottom), (corner.1, size.1))), words, upright);
+        }
+    }
+}
+
+/// The labels of an axis of words, broken into lines; upright where even single words are too wide.
+#[derive(Debug, Default)]
+struct Categories {
+    lines: Vec<Vec<String>>,
+    upright: bool,
+}
+
+impl Categories {
+    fn fit<'a>(labels: impl Iterator<Item = &'a str> + Clone, room: f64) -> Self {
+        let lines: Vec<Vec<String>> = labels.clone().map(|l| text::wrap(l, TICK_SIZE, false, room)).collect();
+        if lines
+            .iter()
+            .flatten()
+            .all(|line| text::width(line, TICK_SIZE, false) <= room)
+        {
+            return Categories { lines, upright: false };
+        }
+        Categories {
+            lines: labels.map(|label| vec![label.to_string()]).collect(),
+            upright: true,
+        }
+    }
+
+    fn height(&self) -> f64 {
+        let lengths = self
+            .lines
+            .iter()
+            .flatten()
+            .map(|line| text::width(line, TICK_SIZE, false));
+        match self.upright {
+            true => lengths.fold(0.0, f64::max),
+            false => LABEL_HEIGHT * self.lines.iter().map(Vec::len).max().unwrap_or(0) as f64,
+        }
+    }
+
+    fn draw(&self, svg: &mut Svg, lines: &[String], (x, y): (f64, f64)) {
+        let anchor = if self.upright { Anchor::End } else { Anchor::Middle };
+        let mut look = TextLook::new(TICK_SIZE, anchor);
+        look.upright = self.upright;
+        for (number, line) in lines.iter().enumerate() {
+            let at = match self.upright {
+                true => (x + HALF_HEIGHT * TICK_SIZE, y),
+                false => (x, y + 2.0 * HALF_HEIGHT * TICK_SIZE + LABEL_HEIGHT * number as f64),
+            };
+            svg.text(at, line, look);
         }
     }
 }

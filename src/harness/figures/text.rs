@@ -4,8 +4,11 @@ use resvg::usvg;
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 
-/// The family that figures are drawn in. A viewer without it falls back to one of nearly the same widths.
-pub(crate) const FAMILY: &str = "DejaVu Sans";
+/// The family that figures are drawn in.
+const FAMILY: &str = "DejaVu Sans";
+
+/// The families that an SVG names: a viewer without the first falls back to one of nearly the same widths.
+pub(crate) const FAMILIES: &str = "DejaVu Sans, Verdana, sans-serif";
 
 /// Options of the renderer with the embedded font, and no other.
 pub(crate) fn renderer_options() -> usvg::Options<'static> {
@@ -44,7 +47,7 @@ fn measure(character: char, bold: bool) -> f64 {
     const SIZE: f64 = 100.0;
     let run = |count: usize| -> Option<f64> {
         // Between two letters, since the renderer drops a text of spaces.
-        let text = super::svg::escape(&format!("M{}M", character.to_string().repeat(count)));
+        let text = format!("M{}M", format!("&#{};", character as u32).repeat(count));
         let weight = if bold { "bold" } else { "normal" };
         let svg = format!(
             "<svg xmlns=\"http://www.w3.org/2000/svg\" width=\"10\" height=\"10\"><text x=\"0\" y=\"0\" \
