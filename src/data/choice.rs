@@ -25,12 +25,18 @@ pub const NAMED: [&str; 1] = ["digits"];
 impl FromStr for DataChoice {
     type Err = Error;
 
-    /// Every word that names no data set is taken for a folder; whether it is one, [`load`] finds out.
+    /// A known name, otherwise an existing folder (`./digits` for a folder of a set's name).
     fn from_str(word: &str) -> Result<Self> {
-        match word {
-            "" => Err(Error::argument("data", "digits or a folder", "nothing")),
-            "digits" => Ok(DataChoice::Digits),
-            folder => Ok(DataChoice::Folder(PathBuf::from(folder))),
+        if word == NAMED[0] {
+            return Ok(DataChoice::Digits);
+        }
+        let path = Path::new(word);
+        if path.is_dir() {
+            Ok(DataChoice::Folder(path.to_path_buf()))
+        } else if path.exists() || word.contains(std::path::is_separator) {
+            Err(Error::argument("data", "the name of a set or an existing folder", word))
+        } else {
+            Err(Error::unknown("data set (and no such folder)", word, NAMED))
         }
     }
 }
@@ -41,6 +47,16 @@ impl fmt::Display for DataChoice {
             DataChoice::Digits => f.write_str(NAMED[0]),
             DataChoice::Folder(path) => path.display().fmt(f),
         }
+    }
+}
+
+impl DataChoice {
+    /// The checksum of the data as [`load`] gives them: it names their content, whatever their folder and packing.
+    ///
+    /// # Errors
+    /// As [`load`]. Cost: that of loading.
+    pub fn checksum(&self) -> Result<String> {
+        Ok(load(self)?.checksum().to_string())
     }
 }
 
@@ -63,8 +79,7 @@ pub fn load(choice: &DataChoice) -> Result<Dataset> {
 /// Loads a choice at a named scale.
 ///
 /// # Errors
-/// [`Error::Unknown`] for a bare word that is neither a data set nor a folder; [`Error::Io`] for a path that is no
-/// readable folder; [`Error::Format`] for a folder in which no format is recognised, listing the names looked for, and
+/// [`Error::Io`] for a path that is no readable folder; [`Error::Format`] for a folder in which no format is recognised, listing the names looked for, and
 /// for damaged files.
 pub fn load_normalised(choice: &DataChoice, normalisation: Normalisation) -> Result<Dataset> {
     match choice {
@@ -74,17 +89,8 @@ pub fn load_normalised(choice: &DataChoice, normalisation: Normalisation) -> Res
 }
 
 fn load_folder(folder: &Path, normalisation: Normalisation) -> Result<Dataset> {
-    if !folder.is_dir() {
-        let word = folder.to_string_lossy();
-        if folder.components().count() == 1 && !folder.exists() && !word.contains(std::path::is_separator) {
-            return Err(Error::unknown("data set (and no such folder)", &word, NAMED));
-        }
-        // Listing gives the system's own reason: absent, not a folder, or not readable.
-        return Err(match std::fs::read_dir(folder) {
-            Err(reason) => Error::io(folder, "read the folder", reason),
-            Ok(_) => Error::argument("data", "a folder", folder.display()),
-        });
-    }
+    // Listing gives the system's own reason: absent, not a folder, or not readable.
+    std::fs::read_dir(folder).map_err(|reason| Error::io(folder, "read the folder", reason))?;
     if idx::is_present(folder) {
         idx::load_folder(folder, normalisation)
     } else if cifar::is_present(folder) {
@@ -102,22 +108,31 @@ mod tests {
 
     #[test]
     fn a_choice_reads_its_own_words_back() {
-        for word in ["digits", "some/folder", "mnist"] {
+        for word in ["digits", "src/data"] {
             assert_eq!(word.parse::<DataChoice>().unwrap().to_string(), word);
         }
         assert_eq!("digits".parse::<DataChoice>().unwrap(), DataChoice::Digits);
-        assert!("".parse::<DataChoice>().is_err());
         assert_eq!(DataChoice::default(), DataChoice::Digits);
     }
 
     #[test]
-    fn a_mistyped_name_gets_a_suggestion_and_a_missing_path_the_reason_of_the_system() {
-        let load_word = |word: &str| load(&DataChoice::Folder(word.into()));
-        let error = load_word("digit").unwrap_err();
+    fn a_mistyped_name_gets_a_suggestion_and_a_wrong_path_is_refused_at_the_command_line() {
+        let error = "digit".parse::<DataChoice>().unwrap_err();
         assert!(matches!(error, Error::Unknown { .. }));
         assert!(error.to_string().contains("did you mean 'digits'"), "{error}");
-        assert!(matches!(load_word("/no/such/folder"), Err(Error::Io { .. })));
-        assert!(matches!(load_word("Cargo.toml"), Err(Error::Io { .. })));
+        for word in ["/no/such/folder", "Cargo.toml"] {
+            assert!(
+                matches!(word.parse::<DataChoice>(), Err(Error::Argument { .. })),
+                "{word}"
+            );
+        }
+    }
+
+    #[test]
+    fn a_folder_that_has_gone_is_an_error_with_the_reason_of_the_system() {
+        for path in ["/no/such/folder", "Cargo.toml"] {
+            assert!(matches!(load(&DataChoice::Folder(path.into())), Err(Error::Io { .. })));
+        }
     }
 
     #[test]
@@ -136,5 +151,6 @@ mod tests {
         let set = load(&DataChoice::Digits).unwrap();
         assert_eq!(set.normalisation(), DEFAULT_NORMALISATION);
         assert!(set.describe().contains(DEFAULT_NORMALISATION.as_str()));
+        assert_eq!(DataChoice::Digits.checksum().unwrap(), set.checksum());
     }
 }

@@ -10,7 +10,9 @@ pub mod digits;
 mod folder;
 pub mod idx;
 mod normalisation;
+mod teacher;
 
 pub use choice::{DEFAULT_NORMALISATION, DataChoice, NAMED, load, load_normalised};
 pub use dataset::{Content, Dataset, ImageShape, RawValues, Split, Splits};
 pub use normalisation::Normalisation;
+pub use teacher::{Taught, Teacher};

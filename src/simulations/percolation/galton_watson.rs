@@ -3,114 +3,88 @@
 //! Each unit of a generation keeps a random number of children, independently. The process is what a random layered
 //! network looks like from one source before its branches collide.
 
-use super::super::{proportion, require_between, require_probability};
+use super::super::{proportion, require_between};
 use crate::error::{Error, Result};
 use crate::outcome::Estimate;
 use crate::seed::Seed;
+use crate::theory::percolation::Offspring;
 use rand::Rng;
 use rand_distr::{Binomial, Distribution, Poisson};
 
-/// The law of the number of surviving children of one unit.
-#[derive(Clone, Copy, Debug, PartialEq)]
-#[non_exhaustive]
-pub enum Offspring {
-    /// `fan_out` children, each kept with probability `keep`.
-    Binomial {
-        /// Children before pruning.
-        fan_out: usize,
-        /// Probability of keeping each.
-        keep: f64,
-    },
-    /// A Poisson number.
-    Poisson {
-        /// Its mean.
-        mean: f64,
-    },
-}
-
 /// The largest fan-out and the largest Poisson mean: beyond them the totals of a generation leave 64 bits.
-const MAXIMUM_FAN_OUT: usize = 1 << 16;
+const MAXIMUM_FAN_OUT: u64 = 1 << 16;
 /// A population this large that is not surely immortal is given up as one.
 const MAXIMUM_POPULATION: u64 = 1 << 45;
 /// What a replicate's answer may be wrong by in probability, as a natural logarithm: 2⁻⁴⁵.
 const LOG_ERROR: f64 = -45.0 * std::f64::consts::LN_2;
 
-impl Offspring {
-    /// The mean number of surviving children.
-    pub fn mean(self) -> f64 {
-        match self {
-            Offspring::Binomial { fan_out, keep } => fan_out as f64 * keep,
-            Offspring::Poisson { mean } => mean,
+fn check(law: Offspring) -> Result<()> {
+    law.validate()?;
+    match law {
+        Offspring::Binomial { fan_out, .. } if fan_out > MAXIMUM_FAN_OUT => {
+            let expected = format!("at most {MAXIMUM_FAN_OUT}");
+            Err(Error::argument("fan-out", expected, fan_out))
         }
+        Offspring::Poisson { mean } if mean > MAXIMUM_FAN_OUT as f64 => {
+            let expected = format!("at most {MAXIMUM_FAN_OUT}");
+            Err(Error::argument("mean", expected, mean))
+        }
+        _ => Ok(()),
     }
+}
 
-    fn check(self) -> Result<()> {
-        match self {
-            Offspring::Binomial { fan_out, keep } => {
-                require_between("fan-out", fan_out, 1, MAXIMUM_FAN_OUT)?;
-                require_probability("keep probability", keep)
-            }
-            Offspring::Poisson { mean } if (0.0..=MAXIMUM_FAN_OUT as f64).contains(&mean) => Ok(()),
-            Offspring::Poisson { mean } => {
-                let expected = format!("a number in [0, {MAXIMUM_FAN_OUT}]");
-                Err(Error::argument("mean offspring", expected, mean))
-            }
-        }
+/// `1 − f(1 − x)` for the generating function `f`: the chance of at least one child that is marked, when each is marked
+/// with probability `x`.
+fn some_marked(law: Offspring, x: f64) -> f64 {
+    match law {
+        Offspring::Binomial { fan_out, keep } => -(fan_out as f64 * (-keep * x).ln_1p()).exp_m1(),
+        Offspring::Poisson { mean } => -(-mean * x).exp_m1(),
     }
+}
 
-    /// `1 − f(1 − x)` for the generating function `f`: the chance of at least one child that is marked, when each is
-    /// marked with probability `x`.
-    fn some_marked(self, x: f64) -> f64 {
-        match self {
-            Offspring::Binomial { fan_out, keep } => -(fan_out as f64 * (-keep * x).ln_1p()).exp_m1(),
-            Offspring::Poisson { mean } => -(-mean * x).exp_m1(),
+/// The total offspring of `population` units.
+fn total_offspring(law: Offspring, population: u64, rng: &mut impl Rng) -> Result<u64> {
+    let broken = |e: &dyn ToString| Error::numerical("total offspring", e.to_string());
+    match law {
+        Offspring::Binomial { fan_out, keep } => {
+            let total = Binomial::new(population * fan_out, keep).map_err(|e| broken(&e))?;
+            Ok(total.sample(rng))
+        }
+        Offspring::Poisson { mean: 0.0 } => Ok(0),
+        Offspring::Poisson { mean } => {
+            let total = Poisson::new(population as f64 * mean).map_err(|e| broken(&e))?;
+            Ok(total.sample(rng) as u64)
         }
     }
+}
 
-    /// The total offspring of `population` units.
-    fn next(self, population: u64, rng: &mut impl Rng) -> Result<u64> {
-        let broken = |e: &dyn ToString| Error::numerical("total offspring", e.to_string());
-        match self {
-            Offspring::Binomial { fan_out, keep } => {
-                let law = Binomial::new(population * fan_out as u64, keep).map_err(|e| broken(&e))?;
-                Ok(law.sample(rng))
-            }
-            Offspring::Poisson { mean: 0.0 } => Ok(0),
-            Offspring::Poisson { mean } => {
-                let law = Poisson::new(population as f64 * mean).map_err(|e| broken(&e))?;
-                Ok(law.sample(rng) as u64)
-            }
+/// A population from which extinction is less likely than 2⁻⁴⁵.
+///
+/// The survival probability of one unit is at least every x with `1 − f(1 − x) ≥ x` (the left side is concave and its
+/// largest fixed point is the survival probability), so a population B dies out with probability at most `(1 − x)^B`.
+/// Where no such x above 10⁻¹² exists the mean is at most about 1; the population is then a supermartingale up to that
+/// excess, and ever reaches 2⁴⁵ with probability at most 2⁻⁴⁵ (Doob).
+fn immortal_population(law: Offspring) -> u64 {
+    let mut x = 0.5;
+    while x > 1e-12 {
+        // The margin is above the rounding of the left side.
+        if some_marked(law, x) >= x * (1.0 + 1e-13) {
+            let bound = (LOG_ERROR / (-x).ln_1p()).ceil() as u64;
+            return bound.min(MAXIMUM_POPULATION);
         }
+        x /= 2.0;
     }
-
-    /// A population from which extinction is less likely than 2⁻⁴⁵.
-    ///
-    /// The survival probability of one unit is at least every x with `1 − f(1 − x) ≥ x` (the left side is concave and
-    /// its largest fixed point is the survival probability), so a population B dies out with probability at most
-    /// `(1 − x)^B`. Where no such x above 10⁻¹² exists the mean is at most about 1; the population is then a
-    /// supermartingale up to that excess, and ever reaches 2⁴⁵ with probability at most 2⁻⁴⁵ (Doob).
-    fn immortal_population(self) -> u64 {
-        let mut x = 0.5;
-        while x > 1e-12 {
-            // The margin is above the rounding of the left side.
-            if self.some_marked(x) >= x * (1.0 + 1e-13) {
-                let bound = (LOG_ERROR / (-x).ln_1p()).ceil() as u64;
-                return bound.min(MAXIMUM_POPULATION);
-            }
-            x /= 2.0;
-        }
-        MAXIMUM_POPULATION
-    }
+    MAXIMUM_POPULATION
 }
 
 /// How many replicates of a branching process were alive at each depth.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Survival {
+pub struct SurvivalCounts {
     alive: Vec<usize>,
     replicates: usize,
 }
 
-impl Survival {
+impl SurvivalCounts {
     /// Replicates with at least one unit at `depth`; the source stands at depth 0.
     pub fn alive(&self, depth: usize) -> Option<usize> {
         self.alive.get(depth).copied()
@@ -146,22 +120,23 @@ impl Survival {
 ///
 /// ```
 /// use ticketsense::Seed;
-/// use ticketsense::simulations::percolation::{Offspring, survival};
+/// use ticketsense::simulations::percolation::survival;
+/// use ticketsense::theory::percolation::Offspring;
 /// let certain = survival(Offspring::Binomial { fan_out: 2, keep: 1.0 }, 500, 10, &Seed::root(0))?;
 /// assert_eq!(certain.alive(500), Some(10));
 /// # Ok::<(), ticketsense::Error>(())
 /// ```
-pub fn survival(offspring: Offspring, depth: usize, replicates: usize, seed: &Seed) -> Result<Survival> {
-    offspring.check()?;
+pub fn survival(offspring: Offspring, depth: usize, replicates: usize, seed: &Seed) -> Result<SurvivalCounts> {
+    check(offspring)?;
     require_between("depth", depth, 1, 1 << 24)?;
     require_between("replicates", replicates, 1, 1 << 40)?;
-    let immortal = offspring.immortal_population();
+    let immortal = immortal_population(offspring);
     let mut deaths = vec![0; depth + 1];
     for replicate in 0..replicates {
         let mut rng = seed.replicate(replicate as u64).rng();
         let mut population = 1;
         for deaths in &mut deaths[1..] {
-            population = offspring.next(population, &mut rng)?;
+            population = total_offspring(offspring, population, &mut rng)?;
             if population == 0 {
                 *deaths += 1;
                 break;
@@ -176,7 +151,7 @@ pub fn survival(offspring: Offspring, depth: usize, replicates: usize, seed: &Se
         living -= dead;
         living
     });
-    Ok(Survival {
+    Ok(SurvivalCounts {
         alive: alive.collect(),
         replicates,
     })
@@ -239,7 +214,7 @@ mod tests {
     #[test]
     fn an_immortal_population_dies_with_less_than_the_stated_probability() {
         for law in LAWS {
-            let bound = law.immortal_population();
+            let bound = immortal_population(law);
             let survives = exact(law, 200_000).pop().unwrap();
             if law.mean() > 1.0 {
                 let log_extinction = bound as f64 * (1.0 - survives).ln();
@@ -267,7 +242,7 @@ mod tests {
                     break;
                 }
                 *count += 1;
-                population = law.next(population, &mut rng).unwrap();
+                population = total_offspring(law, population, &mut rng).unwrap();
             }
         }
         assert_eq!(fast.alive, alive);

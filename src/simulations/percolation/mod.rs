@@ -9,7 +9,7 @@ pub mod layered;
 pub mod masks;
 pub mod reach;
 
-pub use galton_watson::{Offspring, Survival, survival};
+pub use galton_watson::{SurvivalCounts, survival};
 pub use layered::{LayeredNetwork, ReachedCounts, Wiring};
 pub use masks::{Connectivity, LayerMask, connectivity};
 pub use reach::ReachKernel;

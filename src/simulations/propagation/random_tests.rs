@@ -52,6 +52,24 @@ fn the_second_moment_of_a_dense_layer_grows_by_one_plus_five_over_the_width() {
 }
 
 #[test]
+fn the_reference_moments_are_those_of_the_closed_form() {
+    // The closed form scatters the input length too: independent of its direction, a factor 1 + 2/N on second moments.
+    for (width, density) in [(20, 0.1), (100, 0.5), (7, 1.0)] {
+        let net = network(width, 12, density, 2.0, Scaling::DenseFanIn);
+        for (layer, (mean, variance)) in relu_moments(&net).into_iter().enumerate().skip(1) {
+            let theory = crate::theory::relu_variance::fluctuation(density, width as u64, layer as u64).unwrap();
+            let own = (1.0 + variance / (mean * mean)) * (1.0 + 2.0 / width as f64);
+            // Two recursions of positive terms, some ten roundings a layer each.
+            let tolerance = 20.0 * 12.0 * f64::EPSILON * own;
+            assert!(
+                (own - theory.measured_second_moment).abs() <= tolerance,
+                "{net:?} layer {layer}: {own}"
+            );
+        }
+    }
+}
+
+#[test]
 fn the_mean_length_of_relu_networks_is_multiplied_by_half_the_kept_variance() {
     const TRIALS: usize = 3000;
     let cases = [
