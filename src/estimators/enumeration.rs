@@ -147,7 +147,7 @@ impl<'a> Tree<'a> {
         let (parent, child) = (&above[depth], &mut below[0]);
         let pivot = parent.diagonal[pick];
         let column = parent.offset + pick;
-        if !(pivot > 0.0) {
+        if !is_positive(pivot) {
             return Some(vec![column]);
         }
         child.offset = column + 1;
@@ -228,6 +228,12 @@ impl WithSimd for Eliminate<'_> {
     }
 }
 
+/// A NaN is not positive, so a pivot that is one never counts towards a proof.
+#[inline(always)]
+fn is_positive(pivot: f64) -> bool {
+    pivot > 0.0
+}
+
 /// The last two picks: all second pivots of all pairs whose first is in `picks`.
 struct Leaves<'a> {
     level: &'a Level,
@@ -246,7 +252,7 @@ impl WithSimd for Leaves<'_> {
             ..
         } = self.level;
         for pick in self.picks {
-            if !(diagonal[pick] > 0.0) {
+            if !is_positive(diagonal[pick]) {
                 return Some(vec![pick]);
             }
             let inverse = 1.0 / diagonal[pick];
@@ -258,17 +264,16 @@ impl WithSimd for Leaves<'_> {
                 .remainder()
                 .iter()
                 .zip(wide_rest.remainder())
-                .all(|(&r, &d)| pivot(d, r) > 0.0);
-            // A NaN is not positive either: the comparison must stand this way round.
+                .all(|(&r, &d)| is_positive(pivot(d, r)));
             let mut bad = [0.0; WIDTH];
             for (r, d) in wide_rows.zip(wide_rest) {
                 for l in 0..WIDTH {
-                    bad[l] = if pivot(d[l], r[l]) > 0.0 { bad[l] } else { 1.0 };
+                    bad[l] = if is_positive(pivot(d[l], r[l])) { bad[l] } else { 1.0 };
                 }
             }
-            all_positive &= bad.iter().all(|&v| v == 0.0);
+            all_positive &= bad == [0.0; WIDTH];
             if !all_positive {
-                let worst = row.iter().zip(rest).position(|(&r, &d)| !(pivot(d, r) > 0.0));
+                let worst = row.iter().zip(rest).position(|(&r, &d)| !is_positive(pivot(d, r)));
                 return Some(worst.map_or(vec![pick], |j| vec![pick, pick + 1 + j]));
             }
         }

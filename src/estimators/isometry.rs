@@ -97,7 +97,7 @@ impl RestrictedIsometryConstant {
                 shape.columns,
             ));
         }
-        if !(self.max_supports >= 0.0) {
+        if self.max_supports.is_nan() || self.max_supports < 0.0 {
             return Err(Error::argument(
                 "max_supports",
                 "a number of at least 0",
