@@ -3,6 +3,30 @@
 //! To add a solver: one file with a plain struct of documented numbers and its [`Solver`] implementation, one line in
 //! the list of this module; the conformance tests and the command line then know it.
 
+mod basis_pursuit;
+mod common;
+mod groups;
+mod homotopy;
+mod iht;
+mod lasso;
+mod list;
+mod niht;
+mod omp;
+mod working_set;
+
+#[cfg(test)]
+mod conformance;
+#[cfg(test)]
+mod reference;
+
+pub use basis_pursuit::BasisPursuit;
+pub use groups::Groups;
+pub use iht::IterativeHardThresholding;
+pub use lasso::{Lasso, Penalty, lambda_max};
+pub use list::{OptionKind, OptionValues, SOLVERS, SolverEntry, SolverOption, find};
+pub use niht::NormalisedIht;
+pub use omp::Omp;
+
 use crate::error::Result;
 use crate::operators::{MeasurementOperator, check_vector};
 use crate::outcome::{Status, Watch};
@@ -21,6 +45,8 @@ pub enum Certificate {
         primal: f64,
         /// `primal − dual`, not negative up to rounding.
         gap: f64,
+        /// What the solver's relative tolerance on the gap refers to: `½‖y‖²` for the LASSO, `‖x‖₁` for basis pursuit.
+        scale: f64,
         /// A dual feasible point, of length m.
         dual: Vec<f64>,
     },
@@ -53,6 +79,18 @@ pub struct Recovery {
     pub residual_norm: f64,
     /// What proves the answer.
     pub certificate: Certificate,
+}
+
+impl Recovery {
+    /// The duality gap relative to what the solver's tolerance refers to, where the certificate is a gap; 0 for a gap
+    /// of 0 whatever the scale.
+    pub fn relative_gap(&self) -> Option<f64> {
+        match self.certificate {
+            Certificate::DualityGap { gap: 0.0, .. } => Some(0.0),
+            Certificate::DualityGap { gap, scale, .. } => Some(gap / scale),
+            _ => None,
+        }
+    }
 }
 
 /// A sparse recovery method: a plain struct of documented numbers.

@@ -1,0 +1,215 @@
+//! What every solver of the list must do.
+
+use super::reference::planted;
+use super::*;
+use crate::error::Error;
+use crate::linalg::norm;
+use crate::operators::{DenseOperator, GaussianEnsemble, MatrixFree};
+use crate::outcome::Progress;
+use crate::seed::Seed;
+
+const ROWS: usize = 60;
+const COLUMNS: usize = 90;
+const NONZEROS: usize = 4;
+
+fn solver(entry: &SolverEntry) -> Box<dyn Solver> {
+    let options = (entry.for_planted)(NONZEROS);
+    entry
+        .build(options.iter().map(|(name, value)| (*name, value.as_str())))
+        .unwrap()
+}
+
+/// A Gaussian operator that every method can invert, and what it measures of a planted vector.
+fn instance() -> (DenseOperator, Vec<f64>, Vec<f64>) {
+    let seed = Seed::root(20);
+    let a = GaussianEnsemble {
+        rows: ROWS,
+        columns: COLUMNS,
+    }
+    .draw(&seed)
+    .unwrap();
+    let x = planted(COLUMNS, NONZEROS, &seed);
+    let y = a.apply(&x).unwrap();
+    (a, x, y)
+}
+
+fn distance(u: &[f64], v: &[f64]) -> f64 {
+    norm(&u.iter().zip(v).map(|(u, v)| u - v).collect::<Vec<_>>())
+}
+
+#[test]
+fn every_name_is_unique_and_is_the_solver_s_own() {
+    for (i, entry) in SOLVERS.iter().enumerate() {
+        assert_eq!(solver(entry).name(), entry.name);
+        assert!(SOLVERS[..i].iter().all(|other| other.name != entry.name));
+    }
+}
+
+#[test]
+fn a_planted_vector_is_recovered_from_a_stored_and_from_a_matrix_free_operator() {
+    let (a, x, y) = instance();
+    let free = MatrixFree::wrapping(&a);
+    for entry in SOLVERS {
+        let stored = solver(entry).solve(&a, &y).unwrap();
+        let wrapped = solver(entry).solve(&free, &y).unwrap();
+        for answer in [&stored, &wrapped] {
+            assert!(answer.status.is_success(), "{}: {}", entry.name, answer.status);
+            // The project's criterion of success in a phase diagram.
+            assert!(distance(&answer.x, &x) <= 1e-4 * norm(&x), "{}", entry.name);
+            assert!(answer.iterations > 0 && answer.applications > 0.0);
+        }
+        // Both stop within their own tolerance of the same point; 1e-8 is a hundred times the loosest of them.
+        assert!(distance(&stored.x, &wrapped.x) <= 1e-8 * norm(&x), "{}", entry.name);
+    }
+}
+
+#[test]
+fn support_and_residual_are_those_of_the_answer() {
+    let (a, _, mut y) = instance();
+    y.iter_mut()
+        .enumerate()
+        .for_each(|(i, v)| *v += 0.05 * ((7 * i) % 5) as f64);
+    for entry in SOLVERS {
+        let answer = solver(entry).solve(&a, &y).unwrap();
+        let nonzeros: Vec<usize> = (0..COLUMNS).filter(|&j| answer.x[j] != 0.0).collect();
+        assert_eq!(answer.support, nonzeros, "{}", entry.name);
+        let residual = distance(&a.apply(&answer.x).unwrap(), &y);
+        // Two evaluations of one residual: m + n roundings of entries of size ‖y‖.
+        let rounding = (ROWS + COLUMNS) as f64 * f64::EPSILON * norm(&y);
+        assert!(
+            (residual - answer.residual_norm).abs() <= 4.0 * rounding,
+            "{}",
+            entry.name
+        );
+        assert!(answer.objective.is_finite());
+    }
+}
+
+#[test]
+fn a_right_hand_side_that_does_not_fit_is_refused() {
+    let (a, _, y) = instance();
+    for entry in SOLVERS {
+        let solver = solver(entry);
+        assert!(
+            matches!(solver.solve(&a, &y[1..]), Err(Error::Shape { .. })),
+            "{}",
+            entry.name
+        );
+        for bad in [f64::NAN, f64::INFINITY] {
+            let mut spoiled = y.clone();
+            spoiled[3] = bad;
+            let error = solver.solve(&a, &spoiled).unwrap_err();
+            assert!(matches!(error, Error::NotFinite { index: 3, .. }), "{}", entry.name);
+        }
+    }
+}
+
+#[test]
+fn zero_data_give_zero_and_end_well() {
+    let (a, _, _) = instance();
+    for entry in SOLVERS {
+        let answer = solver(entry).solve(&a, &[0.0; ROWS]).unwrap();
+        assert!(
+            answer.x.iter().all(|&v| v == 0.0) && answer.support.is_empty(),
+            "{}",
+            entry.name
+        );
+        assert!(answer.status.is_success(), "{}: {}", entry.name, answer.status);
+        assert_eq!((answer.objective, answer.residual_norm), (0.0, 0.0), "{}", entry.name);
+        assert!(matches!(answer.relative_gap(), None | Some(0.0)), "{}", entry.name);
+    }
+}
+
+#[test]
+fn an_observer_sees_every_iteration_and_can_stop_after_the_first() {
+    let (a, _, y) = instance();
+    for entry in SOLVERS {
+        let watched = |last: usize| {
+            let mut seen = Vec::new();
+            let mut observer = |p: &Progress| {
+                seen.push(p.iteration);
+                p.iteration < last
+            };
+            let answer = solver(entry)
+                .solve_watched(&a, &y, &mut Watch::new(&mut observer))
+                .unwrap();
+            (answer, seen)
+        };
+        let (whole, seen) = watched(usize::MAX);
+        assert_eq!(seen, (1..=whole.iterations).collect::<Vec<_>>(), "{}", entry.name);
+        assert_eq!(whole, solver(entry).solve(&a, &y).unwrap(), "{}", entry.name);
+        let (cut, seen) = watched(1);
+        assert_eq!((cut.iterations, seen), (1, vec![1]), "{}", entry.name);
+        assert!(
+            cut.status == Status::Stopped || whole.iterations == 1,
+            "{}: {}",
+            entry.name,
+            cut.status
+        );
+    }
+}
+
+#[test]
+fn answers_scale_with_the_data_bit_for_bit_at_powers_of_two_even_at_the_ends_of_the_range() {
+    let (a, _, y) = instance();
+    // The LASSO's absolute penalty scales too; its ratio does so by itself.
+    for entry in SOLVERS {
+        let answer = solver(entry).solve(&a, &y).unwrap();
+        for exponent in [-700, -3, 5, 700] {
+            let factor = 2.0f64.powi(exponent);
+            let scaled: Vec<f64> = y.iter().map(|v| v * factor).collect();
+            let other = solver(entry).solve(&a, &scaled).unwrap();
+            let expected: Vec<f64> = answer.x.iter().map(|v| v * factor).collect();
+            assert_eq!(other.x, expected, "{} at 2^{exponent}", entry.name);
+            assert_eq!(other.status, answer.status, "{} at 2^{exponent}", entry.name);
+        }
+    }
+}
+
+#[test]
+fn many_right_hand_sides_are_solved_as_one_by_one() {
+    let (a, _, y) = instance();
+    let rhs = DMatrix::from_fn(ROWS, 2, |i, j| if j == 0 { y[i] } else { y[ROWS - 1 - i] });
+    for entry in SOLVERS {
+        let solver = solver(entry);
+        let together = solver.solve_many(&a, &rhs).unwrap();
+        assert_eq!(together.len(), 2);
+        for (j, answer) in together.iter().enumerate() {
+            assert_eq!(
+                answer,
+                &solver.solve(&a, rhs.column(j).as_slice()).unwrap(),
+                "{}",
+                entry.name
+            );
+        }
+    }
+}
+
+#[test]
+fn with_few_columns_the_sparsest_fit_is_the_one_found_by_trying_every_support() {
+    let seed = Seed::root(21);
+    let a = GaussianEnsemble { rows: 8, columns: 12 }.draw(&seed).unwrap();
+    let x = planted(12, 2, &seed);
+    let y = a.apply(&x).unwrap();
+    let (support, residual) = reference::exhaustive_l0(a.matrix(), &y, 2);
+    assert!(residual <= 1e-12 * norm(&y));
+    for entry in SOLVERS.iter().filter(|entry| entry.name != "lasso") {
+        let options = (entry.for_planted)(2);
+        let solver = entry
+            .build(options.iter().map(|(name, value)| (*name, value.as_str())))
+            .unwrap();
+        let answer = solver.solve(&a, &y).unwrap();
+        let large: Vec<usize> = (0..12).filter(|&j| answer.x[j].abs() > 1e-6).collect();
+        // The unit step need not contract on so few rows; then it must say so.
+        assert!(
+            large == support || !answer.status.is_success(),
+            "{}: {large:?} {support:?}",
+            entry.name
+        );
+        assert!(
+            large == support || entry.name == "iht" || entry.name == "niht",
+            "{}",
+            entry.name
+        );
+    }
+}
