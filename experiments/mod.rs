@@ -2,7 +2,9 @@
 //!
 //! They are compiled into the program and see only the public library, as any other user of it does.
 
+mod phase_transition;
+
 use ticketsense::harness::Experiment;
 
 /// Every experiment, in the order in which a run without names goes through them.
-pub static EXPERIMENTS: &[&dyn Experiment] = &[];
+pub static EXPERIMENTS: &[&dyn Experiment] = &[&phase_transition::PhaseTransition];

@@ -1,0 +1,257 @@
+//! `phase-transition`: when do OMP, iterative hard thresholding and basis pursuit recover a planted sparse vector?
+//!
+//! Two kinds of cells. A *map* cell fixes the measurement ratio δ = m/n at one size n and one solver, and counts
+//! successes along ρ = k/m. A *size* cell fixes δ and n for basis pursuit alone and samples ρ finely around the
+//! transition, so that the 50 % point can be followed as n grows: the theory speaks of n → ∞ only.
+
+mod claims;
+mod draw;
+
+use rand::RngExt;
+use ticketsense::harness::figures::Figure;
+use ticketsense::harness::{Budget, Cell, Claim, Context, Experiment, Scale};
+use ticketsense::linalg::norm;
+use ticketsense::operators::{GaussianEnsemble, MeasurementOperator};
+use ticketsense::recovery::{BasisPursuit, IterativeHardThresholding, NormalisedIht, Omp, Solver};
+use ticketsense::table::{Column, Row, Table};
+use ticketsense::theory::donoho_tanner::{Signs, transition};
+use ticketsense::{Result, Seed, row};
+
+/// Relative error below which a vector counts as recovered.
+const SUCCESS: f64 = 1e-4;
+
+/// The solvers of the map, in the order of the panels.
+const SOLVERS: [&str; 4] = ["basis-pursuit", "omp", "niht", "iht"];
+
+/// The measurement ratios at which the 50 % point is followed over sizes.
+const FOLLOWED: [f64; 3] = [0.25, 0.5, 0.75];
+
+const COLUMNS: &[Column] = &[
+    Column::text(
+        "part",
+        "map: success over the plane at one size; size: basis pursuit near the transition at several.",
+    ),
+    Column::text("solver", "Recovery method."),
+    Column::integer("columns", "", "Unknowns, n."),
+    Column::integer("rows", "", "Measurements, m, nearest to δ n."),
+    Column::integer(
+        "nonzeros",
+        "",
+        "Nonzeros of the planted vector, k, nearest to ρ m; at least 1.",
+    ),
+    Column::real("delta", "", "Measurement ratio m/n as computed from the whole numbers."),
+    Column::real(
+        "rho",
+        "",
+        "Relative number of nonzeros k/m as computed from the whole numbers.",
+    ),
+    Column::integer("trials", "", "Independent matrices with planted vectors."),
+    Column::integer("successes", "", "Trials with relative ℓ₂ error at most 1e-4."),
+    Column::integer("diverged", "", "Trials in which the iterates grew without bound."),
+    Column::real(
+        "median_error",
+        "",
+        "Median relative ℓ₂ error ‖x̂ − x‖/‖x‖ over the trials.",
+    ),
+    Column::real(
+        "mean_applications",
+        "",
+        "Mean number of products with the matrix or its transpose.",
+    ),
+];
+
+/// The experiment.
+pub struct PhaseTransition;
+
+impl Experiment for PhaseTransition {
+    fn id(&self) -> &'static str {
+        "phase-transition"
+    }
+
+    fn question(&self) -> &'static str {
+        "How many nonzeros can be recovered from how many measurements, by which method, and does theory predict it?"
+    }
+
+    fn columns(&self) -> &'static [Column] {
+        COLUMNS
+    }
+
+    fn cells(&self, scale: Scale) -> Vec<Cell> {
+        let map_size: usize = scale.pick(40, 200, 400);
+        let steps: usize = scale.pick(4, 14, 24);
+        let mut cells = Vec::new();
+        for i in 0..steps {
+            let delta = rounded((i as f64 + 1.0) / (steps as f64 + 1.0));
+            for solver in SOLVERS {
+                cells.push(
+                    Cell::new()
+                        .problem("columns", map_size)
+                        .problem("delta", delta)
+                        .treatment("solver", solver),
+                );
+            }
+        }
+        let sizes: &[usize] = scale.pick(&[24, 32, 48], &[64, 96, 160, 320], &[100, 200, 400, 800, 1600]);
+        for &size in sizes {
+            for delta in FOLLOWED {
+                // The part is a treatment: a map cell of the same size and ratio has its own name.
+                cells.push(
+                    Cell::new()
+                        .problem("size", size)
+                        .problem("delta", delta)
+                        .treatment("solver", "basis-pursuit"),
+                );
+            }
+        }
+        cells
+    }
+
+    fn run(&self, cell: &Cell, context: &Context<'_>) -> Result<Vec<Row>> {
+        let delta = cell.real("delta")?;
+        let solver = cell.text("solver")?;
+        let scale = context.scale();
+        let seed = context.seed(cell);
+        if let Ok(columns) = cell.integer("size") {
+            let trials = scale.pick(20, 140, 400);
+            let rows = nearest(delta * columns as f64);
+            let ratio = rows as f64 / columns as f64;
+            let middle = transition(ratio, Signs::Signed)?.rho * rows as f64;
+            // The transition is about √n wide in k: sample every whole k within it, thinned to about thirteen points.
+            let reach = 0.6 * (columns as f64).sqrt() + 1.5;
+            let (low, high) = ((middle - reach).max(1.0), (middle + reach).min(rows as f64));
+            let stride = nearest((high - low) / 12.0).max(1);
+            let counts = (nearest(low)..=nearest(high)).step_by(stride);
+            let problem = Problem {
+                part: "size",
+                solver,
+                columns,
+                rows,
+                trials,
+            };
+            return counts.map(|nonzeros| problem.row(nonzeros, &seed, context)).collect();
+        }
+        let columns = cell.integer("columns")?;
+        let rows = nearest(delta * columns as f64).max(1);
+        let problem = Problem {
+            part: "map",
+            solver,
+            columns,
+            rows,
+            trials: scale.pick(6, 16, 50),
+        };
+        let steps: usize = scale.pick(6, 16, 25);
+        let mut counts: Vec<usize> = (1..=steps)
+            .map(|i| nearest(i as f64 / steps as f64 * rows as f64).max(1))
+            .collect();
+        counts.dedup();
+        counts
+            .into_iter()
+            .map(|nonzeros| problem.row(nonzeros, &seed, context))
+            .collect()
+    }
+
+    fn claims(&self) -> &'static [Claim] {
+        claims::CLAIMS
+    }
+
+    fn draw(&self, table: &Table) -> Result<Figure> {
+        draw::draw(table)
+    }
+
+    fn budget(&self) -> Budget {
+        Budget {
+            seconds: 25,
+            memory_mb: 60,
+        }
+    }
+}
+
+/// One size and one solver.
+struct Problem<'a> {
+    part: &'a str,
+    solver: &'a str,
+    columns: usize,
+    rows: usize,
+    trials: usize,
+}
+
+impl Problem<'_> {
+    fn row(&self, nonzeros: usize, seed: &Seed, context: &Context<'_>) -> Result<Row> {
+        context.check()?;
+        let seed = seed.stream(format!("nonzeros={nonzeros}"));
+        let (mut successes, mut diverged, mut applications) = (0usize, 0usize, 0.0);
+        let mut errors = Vec::with_capacity(self.trials);
+        for trial in 0..self.trials {
+            let (error, blew_up, cost) = self.trial(nonzeros, &seed.replicate(trial as u64))?;
+            successes += usize::from(error <= SUCCESS);
+            diverged += usize::from(blew_up);
+            applications += cost;
+            errors.push(error);
+        }
+        errors.sort_by(f64::total_cmp);
+        Ok(row![
+            self.part,
+            self.solver,
+            self.columns,
+            self.rows,
+            nonzeros,
+            self.rows as f64 / self.columns as f64,
+            nonzeros as f64 / self.rows as f64,
+            self.trials,
+            successes,
+            diverged,
+            0.5 * (errors[(errors.len() - 1) / 2] + errors[errors.len() / 2]),
+            applications / self.trials as f64,
+        ])
+    }
+
+    /// Relative error, whether the iterates diverged, and the cost of one planted problem: ±1 spikes at random places.
+    fn trial(&self, nonzeros: usize, seed: &Seed) -> Result<(f64, bool, f64)> {
+        let a = GaussianEnsemble {
+            rows: self.rows,
+            columns: self.columns,
+        }
+        .draw(seed)?;
+        let mut rng = seed.stream("planted").rng();
+        let mut planted = vec![0.0; self.columns];
+        for index in rand::seq::index::sample(&mut rng, self.columns, nonzeros) {
+            planted[index] = if rng.random::<bool>() { 1.0 } else { -1.0 };
+        }
+        let y = a.apply(&planted)?;
+        let solver: Box<dyn Solver> = match self.solver {
+            "omp" => Box::new(Omp {
+                max_support: Some(nonzeros),
+                ..Omp::default()
+            }),
+            "niht" => Box::new(NormalisedIht {
+                max_iterations: 200,
+                tolerance: 1e-6,
+                ..NormalisedIht::new(nonzeros)
+            }),
+            "iht" => Box::new(IterativeHardThresholding {
+                max_iterations: 150,
+                tolerance: 1e-6,
+                ..IterativeHardThresholding::new(nonzeros)
+            }),
+            _ => Box::new(BasisPursuit::default()),
+        };
+        let answer = solver.solve(&a, &y)?;
+        let difference: Vec<f64> = answer.x.iter().zip(&planted).map(|(a, b)| a - b).collect();
+        let error = norm(&difference) / norm(&planted);
+        Ok((
+            error,
+            answer.status == ticketsense::outcome::Status::Diverged,
+            answer.applications,
+        ))
+    }
+}
+
+/// The nearest whole number, halves up.
+fn nearest(value: f64) -> usize {
+    ticketsense::support::round_half_up(value)
+}
+
+/// Six decimals are enough to name a grid point.
+fn rounded(value: f64) -> f64 {
+    (value * 1e6).round() / 1e6
+}
