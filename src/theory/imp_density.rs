@@ -45,7 +45,13 @@ pub fn density(prune_fraction: f64, rounds: u64) -> Result<f64> {
     if rounds == 0 {
         return Ok(1.0);
     }
-    Ok((rounds as f64 * (-prune_fraction).ln_1p()).exp())
+    let kept = 1.0 - prune_fraction;
+    if kept == 0.0 {
+        return Ok(0.0);
+    }
+    // What the subtraction rounded off counts once a round.
+    let lost = (1.0 - kept) - prune_fraction;
+    Ok(kept.powf(rounds as f64) * (rounds as f64 * lost / kept).exp())
 }
 
 /// How many of `remaining` weights one round prunes: `α·remaining` rounded to nearest, half up.
@@ -235,8 +241,8 @@ mod tests {
         #[test]
         fn the_density_is_the_product_of_its_rounds(fraction in 0.0_f64..1.0, rounds in 0_u64..100) {
             let product = (0..rounds).fold(1.0, |d, _| d * (1.0 - fraction));
-            // A rounding a factor in the product; the power magnifies that of the logarithm by rounds·|ln|.
-            let tolerance = 2e-16 * rounds as f64 * (2.0 - (-fraction).ln_1p());
+            // A rounding a factor in the product, and one of 1 − α, which is relatively larger the smaller it is.
+            let tolerance = 3e-16 * (1.0 + rounds as f64) / (1.0 - fraction);
             prop_assert!((density(fraction, rounds).unwrap() - product).abs() <= tolerance * product + 1e-300);
         }
 

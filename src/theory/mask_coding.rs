@@ -213,7 +213,7 @@ mod tests {
 
     #[test]
     fn the_gain_is_nine_tenths_less_the_mask_at_ten_percent() {
-        // mpmath 1.4.1: 0.9 - H(0.1)/32, H(0.1) = 0.46899559358928117...
+        // mpmath 1.4.1: 0.9 - H(0.1)/32, H(0.1) = 0.468_995_593_589_281_17...
         let exact = 0.9 - 0.468_995_593_589_281_17 / 32.0;
         assert!((gain(0.1, 32.0, MaskCoding::Entropy).unwrap() - exact).abs() < 1e-15);
     }
