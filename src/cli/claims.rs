@@ -79,10 +79,10 @@ fn selection(name: Option<&String>) -> Result<Selection> {
 fn source(asked: Option<&String>) -> Result<PathBuf> {
     if let Some(folder) = asked {
         let folder = Path::new(folder);
-        return if folder.is_dir() {
-            Ok(folder.to_path_buf())
-        } else {
-            Err(Error::argument("from", "an existing folder", folder.display()))
+        // An absent folder would otherwise look like one without tables.
+        return match std::fs::read_dir(folder) {
+            Ok(_) => Ok(folder.to_path_buf()),
+            Err(reason) => Err(Error::io(folder, "read the folder", reason)),
         };
     }
     let holds_a_table = |folder: &&Path| {

@@ -77,6 +77,8 @@ pub fn run(matches: &ArgMatches) -> Result<Answer> {
     };
     let data_given = matches.value_source("data") == Some(clap::parser::ValueSource::CommandLine);
     if data_given && !experiments.iter().any(|e| e.uses_data()) {
+        // What the user names must be data all the same.
+        ticketsense::data::load(&settings.data)?;
         let _ = writeln!(
             std::io::stderr(),
             "note: no chosen experiment reads data; --data changes nothing"

@@ -104,17 +104,19 @@ fn read_off(experiment: &dyn Experiment, table: &Table) -> Result<Reading> {
     })
 }
 
-/// Gives a figure the experiment's question as title where it has none of its own, and a caption line for each claim.
+/// Gives a figure the experiment's question as title where it has none of its own, and a caption paragraph for each
+/// claim: the sentence itself while they are few, its name otherwise.
 fn captioned(figure: Figure, experiment: &dyn Experiment, judged: &[Judged]) -> Figure {
-    judged
-        .iter()
-        .fold(figure.default_title(experiment.question()), |figure, j| {
-            figure.verdict(
-                &format!("{} {}", j.claim.id, j.claim.name),
-                &j.words(),
-                &j.verdict.evidence,
-            )
-        })
+    const FEW: usize = 4;
+    let titled = figure.default_title(experiment.question());
+    judged.iter().fold(titled, |figure, j| {
+        let claim = if judged.len() <= FEW {
+            j.claim.statement
+        } else {
+            j.claim.name
+        };
+        figure.verdict(&format!("{} {claim}", j.claim.id), &j.words(), &j.verdict.evidence)
+    })
 }
 
 /// A finished run, ready to be written.
@@ -184,13 +186,8 @@ pub(crate) fn write_outputs(folder: &Path, completed: Completed<'_>) -> Result<V
 /// # Errors
 /// [`Error::Io`] when there is no table or the outputs cannot be written; those of drawing and judging.
 pub fn draw(experiment: &dyn Experiment, from: &Path, out: &Path) -> Result<Vec<Judged>> {
-    let missing = || {
-        Error::argument(
-            "from",
-            format!("a folder with {}/{TABLE}", experiment.id()),
-            from.display(),
-        )
-    };
+    let path = from.join(experiment.id()).join(TABLE);
+    let missing = || Error::io(&path, "read", std::io::ErrorKind::NotFound.into());
     let (table, _) = read_table(experiment, from)?.ok_or_else(missing)?;
     let reading = read_off(experiment, &table)?;
     let folder = out.join(experiment.id());

@@ -55,6 +55,31 @@ fn module_of(path: &Path) -> Vec<String> {
     names
 }
 
+/// Every file below `src/` with the module that it is; `#[path = "..."] mod name;` overrides the file's own name.
+fn modules() -> Vec<(PathBuf, Vec<String>)> {
+    let files = rust_files(&root().join("src"));
+    let mut renamed: BTreeMap<PathBuf, Vec<String>> = BTreeMap::new();
+    for file in &files {
+        for item in parse(file).items {
+            let syn::Item::Mod(item) = item else { continue };
+            for attribute in &item.attrs {
+                let syn::Meta::NameValue(pair) = &attribute.meta else {
+                    continue;
+                };
+                if let syn::Expr::Lit(literal) = &pair.value
+                    && let syn::Lit::Str(path) = &literal.lit
+                    && pair.path.is_ident("path")
+                {
+                    let module = [module_of(file), vec![item.ident.to_string()]].concat();
+                    renamed.insert(file.with_file_name(path.value()), module);
+                }
+            }
+        }
+    }
+    let module = |file: &PathBuf| renamed.get(file).cloned().unwrap_or_else(|| module_of(file));
+    files.iter().map(|file| (file.clone(), module(file))).collect()
+}
+
 /// Collects every path of a file that begins at the root of its crate, as it is written or through `super` and `self`.
 struct Paths {
     module: Vec<String>,
@@ -168,8 +193,7 @@ fn position(room: &str) -> usize {
 fn a_room_imports_only_rooms_that_stand_before_it() {
     let names = root_names();
     let mut wrong = Vec::new();
-    for path in rust_files(&root().join("src")) {
-        let module = module_of(&path);
+    for (path, module) in modules() {
         let Some(room) = module.first() else { continue };
         if room == "cli" {
             continue;

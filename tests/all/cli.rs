@@ -34,7 +34,6 @@ fn mistakes_on_the_command_line_end_with_2_and_say_what_is_wrong() {
         (&["reproduc"][..], "reproduce"),
         (&["reproduce", "--scale", "qick"], "did you mean 'quick'"),
         (&["reproduce", "--data", "digts"], "did you mean 'digits'"),
-        (&["reproduce", "--data", "/no/such/folder"], "/no/such/folder"),
         (&["reproduce", "--seed", "-1"], "--seed"),
         (&["reproduce", "--seed", "x"], "--seed"),
         (&["reproduce", "--jobs", "0"], "--jobs"),
@@ -42,7 +41,6 @@ fn mistakes_on_the_command_line_end_with_2_and_say_what_is_wrong() {
         (&["describe", "no-such-experiment"], "no-such-experiment"),
         (&["describe"], "ID"),
         (&["claims", "no-such-claim"], "no-such-claim"),
-        (&["claims", "--from", "/no/such/folder"], "/no/such/folder"),
         (&["draw", "no-such-experiment"], "no-such-experiment"),
         (&["list", "--no-such-option"], "--no-such-option"),
     ] {
@@ -50,6 +48,26 @@ fn mistakes_on_the_command_line_end_with_2_and_say_what_is_wrong() {
         assert_eq!(output.status.code(), Some(2), "{arguments:?}: {}", errors(&output));
         assert!(errors(&output).contains(words), "{arguments:?}: {}", errors(&output));
         assert!(output.stdout.is_empty(), "{arguments:?}");
+    }
+}
+
+#[test]
+fn folders_that_are_not_there_end_with_1_and_are_named() {
+    for arguments in [
+        &["reproduce", "--data", "/no/such/folder"][..],
+        &["claims", "--from", "/no/such/folder"],
+    ] {
+        let output = run(arguments);
+        assert_eq!(output.status.code(), Some(1), "{arguments:?}: {}", errors(&output));
+        assert!(
+            errors(&output).contains("/no/such/folder"),
+            "{arguments:?}: {}",
+            errors(&output)
+        );
+    }
+    for id in experiment_ids() {
+        let output = run(&["draw", &id, "--from", "/no/such/folder"]);
+        assert_eq!(output.status.code(), Some(1), "{}", errors(&output));
     }
 }
 

@@ -133,8 +133,10 @@ impl Figure {
         if self.title.is_empty() { self.title(title) } else { self }
     }
 
-    /// Adds the caption paragraph of a claim: its name, what was decided, and why.
+    /// Adds the caption paragraph of a claim: its sentence or name, what was decided, and why.
     pub(crate) fn verdict(self, claim: &str, decision: &str, evidence: &str) -> Self {
+        let claim = claim.trim_end_matches('.');
+        let decision = decision.trim_end_matches('.');
         self.caption(format!("{claim}: {decision}. {evidence}").trim_end().to_string())
     }
 
