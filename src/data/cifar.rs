@@ -1,6 +1,7 @@
 //! CIFAR-10's binary batches: records of one label byte and 3,072 pixel bytes (red, green, blue planes of 32×32).
 
-use super::dataset::{Content, Dataset, ImageShape, RawValues, Splits};
+use super::content::{Content, ImageShape, RawValues, Splits};
+use super::dataset::Dataset;
 use super::folder::{find, name_of, read_unpacked};
 use super::normalisation::Normalisation;
 use crate::error::{Error, Result};

@@ -1,5 +1,7 @@
 use super::*;
+use crate::files::hex;
 use proptest::prelude::*;
+use sha2::{Digest, Sha256};
 use std::sync::LazyLock;
 
 /// 12 samples of two pixels in three classes: six, four and two members, the last three samples not for training.
@@ -45,6 +47,7 @@ fn rows_come_in_the_order_asked_for_and_divided_by_the_maximum() {
     let mut buffer = [0f32; 6];
     set.rows_into(&[11, 0, 11], &mut buffer).unwrap();
     assert_eq!(buffer.map(f64::from).to_vec(), rows);
+    assert_eq!(set.batch::<f64>(&[11, 0, 11]).unwrap().into_vec(), rows);
     assert_eq!(set.labels_of(&[11, 0]).unwrap(), [2, 0]);
     assert!(set.rows::<f32>(&[12]).is_err());
     assert!(set.rows_into(&[1], &mut buffer).is_err());

@@ -1,7 +1,8 @@
 //! The embedded data set: the 1,797 8×8 test images of *Optical Recognition of Handwritten Digits* (Alpaydin & Kaynak,
 //! UCI, CC BY 4.0; see the README beside the file), as scikit-learn ships them.
 
-use super::dataset::{Content, Dataset, ImageShape, RawValues, Splits};
+use super::content::{Content, ImageShape, RawValues, Splits};
+use super::dataset::Dataset;
 use super::normalisation::Normalisation;
 use crate::error::{Error, Result};
 use crate::files::gunzip;

@@ -1,6 +1,7 @@
 //! MNIST's own format, IDX: a big-endian header and one byte a pixel or label. Fashion-MNIST and KMNIST use it too.
 
-use super::dataset::{Content, Dataset, ImageShape, RawValues, Splits};
+use super::content::{Content, ImageShape, RawValues, Splits};
+use super::dataset::Dataset;
 use super::folder::{find, name_of, read_unpacked};
 use super::normalisation::Normalisation;
 use crate::error::{Error, Result};

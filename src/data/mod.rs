@@ -5,6 +5,7 @@
 
 mod choice;
 pub mod cifar;
+mod content;
 mod dataset;
 pub mod digits;
 mod folder;
@@ -13,6 +14,7 @@ mod normalisation;
 mod teacher;
 
 pub use choice::{DEFAULT_NORMALISATION, DataChoice, NAMED, load, load_normalised};
-pub use dataset::{Content, Dataset, ImageShape, RawValues, Split, Splits};
+pub use content::{Content, ImageShape, RawValues, Split, Splits};
+pub use dataset::Dataset;
 pub use normalisation::Normalisation;
 pub use teacher::{Taught, Teacher};

@@ -1,7 +1,8 @@
 //! Synthetic data from a sparse teacher: Gaussian inputs, labelled by a random network of which only some weights are
 //! kept, so that the support to be found is known.
 
-use super::dataset::{Content, Dataset, ImageShape, RawValues, Splits};
+use super::content::{Content, ImageShape, RawValues, Splits};
+use super::dataset::Dataset;
 use super::normalisation::Normalisation;
 use crate::error::{Error, Result};
 use crate::networks::{Array, Fan, Initialisation, Network, SlotKind};

@@ -38,8 +38,8 @@ pub enum Drawing {
     /// Every kept weight is drawn and multiplied: the plain meaning of the model.
     EveryWeight,
     /// Only masks are drawn: given the mask and the layer before, a pre-activation is exactly Gaussian, with variance
-    /// `Σ_j m_ij φ(h_j)²` times that of a weight, plus that of the bias, independently by unit. Some ten times faster;
-    /// a dense layer costs no more than its width.
+    /// `Σ_j m_ij φ(h_j)²` times that of a weight, plus that of the bias, independently by unit. A few times
+    /// faster with a mask; a dense layer costs no more than its width.
     Conditional,
 }
 
