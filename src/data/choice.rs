@@ -62,10 +62,11 @@ impl DataChoice {
 
 /// The scale that [`load`] gives every data set.
 ///
-/// Standardised inputs are centred, which training thanks for: an MLP with layers of 100 and 50 on the digits reaches
-/// after 100 steps what it reaches from [`Normalisation::Unit`] after several hundred, with SGD and Adam at every step
-/// size from a sixteenth to the whole of the useful range, and ends at least as high. A pixel that is black in every
-/// image becomes a constant instead of a zero, so that no weight of the first layer is without effect.
+/// Standardised inputs are centred, which training thanks for. Measured on the digits with layers of 100 and 50, batches
+/// of 60 and five seeds: after 100 steps of SGD at 0.01, 0.05, 0.2 the mean test accuracy is 0.75, 0.93, 0.97, against
+/// 0.44, 0.88, 0.95 from [`Normalisation::Unit`]; after 800 steps it is higher by 0.044, 0.015, 0.008, and with Adam by
+/// 0.001 to 0.009. A pixel that is black in every image becomes a constant instead of a zero, so that no weight of the
+/// first layer is without effect.
 pub const DEFAULT_NORMALISATION: Normalisation = Normalisation::Standardised;
 
 /// Loads a choice at the default scale.
