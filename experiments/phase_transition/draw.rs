@@ -123,12 +123,11 @@ pub fn draw(table: &Table) -> Result<Figure> {
         Some(r) => (r.integer("columns")?, r.integer("trials")?),
         None => (0, 0),
     };
-    Ok(figure
-        .caption(format!(
-            "A ~ N(0, 1/m), ±1 spikes, success = relative ℓ₂ error ≤ 1e-4; n = {n}, {trials} trials a cell; 95 % profile \
+    Ok(figure.caption(format!(
+        "A ~ N(0, 1/m), ±1 spikes, success = relative ℓ₂ error ≤ 1e-4; n = {n}, {trials} trials a cell; 95 % profile \
              intervals for the 50 % points. Last panel: δ = {} with bars of two standard errors.",
-            FOLLOWED.map(|d| d.to_string()).join(", ")
-        )))
+        FOLLOWED.map(|d| d.to_string()).join(", ")
+    )))
 }
 
 /// Cells of a heat map on the regular grid of ρ nearest to the whole-number ratios, so that columns of different m line
