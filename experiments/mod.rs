@@ -3,6 +3,7 @@
 //! They are compiled into the program and see only the public library, as any other user of it does.
 
 mod phase_transition;
+mod tickets;
 
 use ticketsense::harness::Experiment;
 

@@ -121,6 +121,12 @@ impl<'a> Context<'a> {
         Seed::root(self.seed).stream(self.experiment).stream(cell.key())
     }
 
+    /// The random stream of a name that every experiment and cell of the run shares. Only for what
+    /// [`Context::store`] keeps under an identity that names this stream.
+    pub fn common_seed(&self, name: &str) -> Seed {
+        Seed::root(self.seed).stream("common").stream(name)
+    }
+
     /// The data of the run.
     ///
     /// # Errors

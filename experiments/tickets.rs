@@ -1,0 +1,85 @@
+//! What the experiments on tickets share: the data as arrays, and runs of iterative pruning, each computed once.
+
+use ticketsense::data::{Dataset, Split};
+use ticketsense::harness::Context;
+use ticketsense::networks::Array;
+use ticketsense::pruning::{ImpData, ImpPlan, ImpRun};
+use ticketsense::training::Examples;
+use ticketsense::{Result, Seed};
+
+/// One split as the trainer wants it.
+#[derive(Debug)]
+struct Samples {
+    inputs: Array<f32>,
+    labels: Vec<usize>,
+}
+
+impl Samples {
+    fn new(dataset: &Dataset, split: Split) -> Result<Self> {
+        let indices = dataset.split(split);
+        Ok(Samples {
+            inputs: Array::new(indices.len(), dataset.features(), dataset.rows(indices)?)?,
+            labels: dataset.labels_of(indices)?,
+        })
+    }
+
+    fn examples(&self) -> Examples<'_, f32> {
+        Examples::labelled(&self.inputs, &self.labels)
+    }
+}
+
+/// The three splits of a data set as arrays.
+#[derive(Debug)]
+pub struct TicketData {
+    training: Samples,
+    validation: Samples,
+    test: Samples,
+    classes: usize,
+    identity: String,
+}
+
+impl TicketData {
+    /// Copies the splits out of a data set.
+    pub fn new(dataset: &Dataset) -> Result<Self> {
+        Ok(TicketData {
+            training: Samples::new(dataset, Split::Train)?,
+            validation: Samples::new(dataset, Split::Validation)?,
+            test: Samples::new(dataset, Split::Test)?,
+            classes: dataset.classes(),
+            identity: dataset.checksum().to_string(),
+        })
+    }
+
+    /// The view that iterative pruning takes.
+    pub fn view(&self) -> ImpData<'_> {
+        ImpData {
+            training: self.training.examples(),
+            validation: self.validation.examples(),
+            test: self.test.examples(),
+            classes: self.classes,
+            identity: &self.identity,
+        }
+    }
+}
+
+/// The random streams of the `number`-th ticket of a run of the program: the same for every experiment and plan, so that
+/// two plans of equal number start from the same initial weights and see the same order of data.
+pub fn ticket_seed(context: &Context<'_>, number: usize) -> Seed {
+    context.common_seed("tickets").stream(number.to_string())
+}
+
+/// The run of a plan from [`ticket_seed`]: computed once for all cells and experiments of a run of the program, and found
+/// again by the next one.
+///
+/// # Errors
+/// As [`ImpPlan::run`]; when the experiment does not declare that it uses data.
+pub fn imp_run(context: &Context<'_>, plan: &ImpPlan, seed_number: usize) -> Result<ImpRun> {
+    let data = TicketData::new(context.data()?)?;
+    let seed = ticket_seed(context, seed_number);
+    let identity = plan.identity(&data.view(), &seed);
+    let bytes = context.store().produce_or_load("imp", &identity, || {
+        plan.run(&data.view(), &seed, &mut |_| !context.interrupted())?
+            .to_bytes(&identity)
+    })?;
+    ImpRun::from_bytes("stored run of iterative pruning", &bytes)
+}
