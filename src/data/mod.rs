@@ -11,6 +11,7 @@ pub mod digits;
 mod folder;
 pub mod idx;
 mod normalisation;
+pub mod npy;
 mod teacher;
 
 pub use choice::{DEFAULT_NORMALISATION, DataChoice, NAMED, load, load_normalised};
