@@ -2,12 +2,14 @@
 //!
 //! A command is one file with `command()` (its clap description) and `run(&ArgMatches)`, and one line in [`COMMANDS`].
 
+mod certify;
 mod claims;
 mod describe;
 mod draw;
 mod list;
 mod progress;
 mod reproduce;
+mod solve;
 mod theory;
 
 use crate::experiments::EXPERIMENTS;
@@ -42,7 +44,7 @@ macro_rules! commands {
 }
 
 /// Every command, in the order of the help.
-pub static COMMANDS: &[Command] = commands![reproduce, list, describe, claims, draw, theory];
+pub static COMMANDS: &[Command] = commands![reproduce, list, describe, claims, draw, theory, solve, certify];
 
 /// The name of the global flag for JSON.
 pub const JSON: &str = "json";
