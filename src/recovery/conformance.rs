@@ -8,6 +8,102 @@ use crate::operators::{DenseOperator, GaussianEnsemble, MatrixFree};
 use crate::outcome::Progress;
 use crate::seed::Seed;
 
+/// A small problem with the answers of scikit-learn 1.9.1 (NumPy 2.4.6), made by
+///
+/// ```python
+/// A = np.array([[((i*i*3 + 5*i*j + 7*j*j + 2*j) % 19) - 9 for j in range(12)] for i in range(8)], float)
+/// y = np.array([((11*i*i + 4*i) % 23) - 11 for i in range(8)], float)
+/// lam = ratio * np.abs(A.T @ y).max()  # scikit-learn's objective is 1/(2n) ‖y − A x‖² + alpha ‖x‖₁, n = 8
+/// Lasso(alpha=lam/8, fit_intercept=False, tol=1e-15, max_iter=10**7).fit(A, y).coef_
+/// norms = np.linalg.norm(A, axis=0)
+/// OrthogonalMatchingPursuit(n_nonzero_coefs=4, fit_intercept=False).fit(A/norms, y).coef_ / norms
+/// ```
+mod golden {
+    use super::*;
+
+    fn problem() -> (DenseOperator, Vec<f64>) {
+        let entry = |i: usize, j: usize| ((3 * i * i + 5 * i * j + 7 * j * j + 2 * j) % 19) as f64 - 9.0;
+        let a = DenseOperator::new(DMatrix::from_fn(8, 12, entry)).unwrap();
+        (a, (0..8).map(|i| ((11 * i * i + 4 * i) % 23) as f64 - 11.0).collect())
+    }
+
+    fn dense(nonzeros: &[(usize, f64)]) -> Vec<f64> {
+        let mut x = vec![0.0; 12];
+        nonzeros.iter().for_each(|&(j, v)| x[j] = v);
+        x
+    }
+
+    #[test]
+    fn the_lasso_agrees_with_scikit_learn() {
+        let (a, y) = problem();
+        assert_eq!(lambda_max(&a, &y).unwrap(), 263.0);
+        for (ratio, nonzeros) in [
+            (0.5, &[(10, -0.35444743935309975)][..]),
+            (
+                0.1,
+                &[
+                    (0, 0.06739193454874096),
+                    (2, -0.6359973290254191),
+                    (4, 0.8074057601871261),
+                    (5, -0.21021932715226418),
+                    (7, 0.04036206819657162),
+                    (10, -0.1127784329952003),
+                ],
+            ),
+            (
+                0.01,
+                &[
+                    (0, 0.10131927402254179),
+                    (2, -1.4432229819712565),
+                    (3, -0.13827329239863462),
+                    (4, 1.1614496710761435),
+                    (5, -0.22472357009664534),
+                    (7, 0.19333469757940613),
+                    (8, -0.346101123708224),
+                    (11, -0.03719407761499391),
+                ],
+            ),
+        ] {
+            let lasso = Lasso {
+                tolerance: 1e-15,
+                ..Lasso::new(Penalty::RatioOfMax(ratio))
+            };
+            let answer = lasso.solve(&a, &y).unwrap();
+            let expected = dense(nonzeros);
+            assert_eq!(
+                answer.support,
+                nonzeros.iter().map(|n| n.0).collect::<Vec<_>>(),
+                "{ratio}"
+            );
+            // Both stop at a gap near rounding, 2e-13; on the support, where λ_min(A_SᵀA_S) exceeds 1, that bounds the
+            // distance of each from the optimum by √(2·2e-13) < 1e-6; they agree far better as both solve exactly.
+            assert!(
+                distance(&answer.x, &expected) <= 1e-6,
+                "{ratio}: {}",
+                distance(&answer.x, &expected)
+            );
+        }
+    }
+
+    #[test]
+    fn omp_agrees_with_scikit_learn_on_unit_columns() {
+        let (a, y) = problem();
+        let omp = Omp {
+            max_support: Some(4),
+            ..Omp::default()
+        };
+        let expected = dense(&[
+            (2, -1.2411047902662775),
+            (4, 1.2540464055426745),
+            (5, -0.33973932497126763),
+            (10, 0.0849425092561689),
+        ]);
+        let answer = omp.solve(&a, &y).unwrap();
+        // Two least squares solutions with a condition below 100.
+        assert!(distance(&answer.x, &expected) <= 100.0 * 8.0 * f64::EPSILON * norm(&expected));
+    }
+}
+
 const ROWS: usize = 60;
 const COLUMNS: usize = 90;
 const NONZEROS: usize = 4;
