@@ -1,0 +1,77 @@
+//! Speed of the recovery solvers at the sizes of the published comparisons. One thread; data are made outside the timing.
+
+use divan::{Bencher, counter::ItemsCount};
+use rand::seq::index::sample;
+use rand::{Rng, RngExt};
+use rand_distr::StandardNormal;
+use ticketsense::Seed;
+use ticketsense::operators::{DenseOperator, GaussianEnsemble, MeasurementOperator};
+use ticketsense::recovery::{BasisPursuit, IterativeHardThresholding, Lasso, Omp, Penalty, Solver};
+
+fn main() {
+    divan::main();
+}
+
+/// A Gaussian operator and the measurements of random signs, with noise of the given standard deviation an entry.
+fn instance(rows: usize, columns: usize, nonzeros: usize, noise: f64, replicate: u64) -> (DenseOperator, Vec<f64>) {
+    let seed = Seed::root(7).replicate(replicate);
+    let a = GaussianEnsemble { rows, columns }.draw(&seed).expect("a valid shape");
+    let mut rng = seed.stream("signal").rng();
+    let mut x = vec![0.0; columns];
+    for j in sample(&mut rng, columns, nonzeros) {
+        x[j] = if rng.next_u32() % 2 == 0 { 1.0 } else { -1.0 };
+    }
+    let mut y = a.apply(&x).expect("fitting lengths");
+    y.iter_mut().for_each(|y| *y += noise * rng.sample::<f64, _>(StandardNormal));
+    (a, y)
+}
+
+/// 1000 × 5000, 50 signs, signal-to-noise ratio 10, to a gap of 1e-6 · ½‖y‖².
+#[divan::bench(args = [0.1, 0.01])]
+fn lasso_1000_by_5000(bencher: Bencher<'_, '_>, ratio: f64) {
+    let (a, y) = instance(1000, 5000, 50, (50.0f64 / 1000.0 / 10.0).sqrt(), 0);
+    let solver = Lasso {
+        tolerance: 1e-6,
+        ..Lasso::new(Penalty::RatioOfMax(ratio))
+    };
+    bencher.bench_local(|| solver.solve(&a, &y));
+}
+
+/// 1000 × 5000, 100 signs, without noise.
+#[divan::bench]
+fn omp_1000_by_5000(bencher: Bencher<'_, '_>) {
+    let (a, y) = instance(1000, 5000, 100, 0.0, 1);
+    let solver = Omp {
+        max_support: Some(100),
+        ..Omp::default()
+    };
+    bencher.bench_local(|| solver.solve(&a, &y));
+}
+
+/// One adjoint: the floor of everything above.
+#[divan::bench]
+fn adjoint_1000_by_5000(bencher: Bencher<'_, '_>) {
+    let (a, y) = instance(1000, 5000, 100, 0.0, 1);
+    let mut x = vec![0.0; 5000];
+    bencher.bench_local(|| a.adjoint_into(divan::black_box(&y), &mut x));
+}
+
+/// 128 × 256 at 0.8, 1 and 1.2 of the weak transition's 49.2 nonzeros; the rate is trials a second.
+#[divan::bench(args = [39, 49, 59])]
+fn basis_pursuit_128_by_256(bencher: Bencher<'_, '_>, nonzeros: usize) {
+    let trials: Vec<_> = (0..32).map(|t| instance(128, 256, nonzeros, 0.0, t)).collect();
+    bencher.counter(ItemsCount::new(trials.len())).bench_local(|| {
+        trials
+            .iter()
+            .filter(|(a, y)| BasisPursuit::default().solve(a, y).is_ok_and(|r| r.status.is_success()))
+            .count()
+    });
+}
+
+/// 128 × 256 with 20 signs.
+#[divan::bench]
+fn iht_128_by_256(bencher: Bencher<'_, '_>) {
+    let (a, y) = instance(128, 256, 20, 0.0, 3);
+    let solver = IterativeHardThresholding::new(20);
+    bencher.bench_local(|| solver.solve(&a, &y));
+}
