@@ -19,10 +19,11 @@ fn instance(rows: usize, columns: usize, nonzeros: usize, noise: f64, replicate:
     let mut rng = seed.stream("signal").rng();
     let mut x = vec![0.0; columns];
     for j in sample(&mut rng, columns, nonzeros) {
-        x[j] = if rng.next_u32() % 2 == 0 { 1.0 } else { -1.0 };
+        x[j] = if rng.next_u32().is_multiple_of(2) { 1.0 } else { -1.0 };
     }
     let mut y = a.apply(&x).expect("fitting lengths");
-    y.iter_mut().for_each(|y| *y += noise * rng.sample::<f64, _>(StandardNormal));
+    y.iter_mut()
+        .for_each(|y| *y += noise * rng.sample::<f64, _>(StandardNormal));
     (a, y)
 }
 
