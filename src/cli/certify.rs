@@ -16,9 +16,7 @@ use ticketsense::{Result, Seed};
 /// The command line of `certify`.
 pub fn command() -> clap::Command {
     clap::Command::new("certify")
-        .about(
-            "Coherence, Babel function and restricted isometry interval of a matrix, and what each guarantee certifies",
-        )
+        .about("Prove what a matrix can recover: coherence, restricted isometry, guarantees")
         .arg(
             Arg::new("matrix")
                 .long("matrix")

@@ -25,16 +25,15 @@ pub const NAMED: [&str; 1] = ["digits"];
 impl FromStr for DataChoice {
     type Err = Error;
 
-    /// A known name, otherwise an existing folder (`./digits` for a folder of a set's name).
+    /// A known name, otherwise a path (`./digits` for a folder of a set's name); a bare word that is neither is a mistake.
+    /// Whether a path is a folder with data, [`load`] finds out.
     fn from_str(word: &str) -> Result<Self> {
         if word == NAMED[0] {
             return Ok(DataChoice::Digits);
         }
         let path = Path::new(word);
-        if path.is_dir() {
+        if path.exists() || word.contains(std::path::is_separator) {
             Ok(DataChoice::Folder(path.to_path_buf()))
-        } else if path.exists() || word.contains(std::path::is_separator) {
-            Err(Error::argument("data", "the name of a set or an existing folder", word))
         } else {
             Err(Error::unknown("data set (and no such folder)", word, NAMED))
         }
@@ -80,8 +79,8 @@ pub fn load(choice: &DataChoice) -> Result<Dataset> {
 /// Loads a choice at a named scale.
 ///
 /// # Errors
-/// [`Error::Io`] for a path that is no readable folder; [`Error::Format`] for a folder in which no format is recognised, listing the names looked for, and
-/// for damaged files.
+/// [`Error::Io`] for a path that is no readable folder; [`Error::Format`] for a folder in which no format is recognised,
+/// listing the names looked for, and for damaged files.
 pub fn load_normalised(choice: &DataChoice, normalisation: Normalisation) -> Result<Dataset> {
     match choice {
         DataChoice::Digits => digits::load(normalisation),
@@ -117,15 +116,12 @@ mod tests {
     }
 
     #[test]
-    fn a_mistyped_name_gets_a_suggestion_and_a_wrong_path_is_refused_at_the_command_line() {
+    fn a_mistyped_name_gets_a_suggestion_and_a_path_is_taken_for_a_folder() {
         let error = "digit".parse::<DataChoice>().unwrap_err();
         assert!(matches!(error, Error::Unknown { .. }));
         assert!(error.to_string().contains("did you mean 'digits'"), "{error}");
         for word in ["/no/such/folder", "Cargo.toml"] {
-            assert!(
-                matches!(word.parse::<DataChoice>(), Err(Error::Argument { .. })),
-                "{word}"
-            );
+            assert_eq!(word.parse::<DataChoice>().unwrap(), DataChoice::Folder(word.into()));
         }
     }
 
