@@ -85,7 +85,7 @@ pub fn draw(table: &Table) -> Result<Figure> {
         }
         contours = contours.series(
             Series::measured(label(solver), points)
-                .colour(Colour::nth(number))
+                .colour(COLOURS[number])
                 .connected(),
         );
     }
