@@ -1,0 +1,193 @@
+//! The figure: closed forms as lines, counts as points with exact intervals.
+
+use super::claims::{finite_size, level, thresholds};
+use super::{NARROW, Point};
+use ticketsense::Result;
+use ticketsense::harness::figures::{Axis, Colour, Figure, Panel, Series};
+use ticketsense::statistics::BinomialCount;
+use ticketsense::statistics::distributions::two_sided_normal;
+use ticketsense::table::Table;
+use ticketsense::theory::percolation::{Offspring, drop_threshold, reached_fraction};
+
+pub(super) fn figure(table: &Table) -> Result<Figure> {
+    let level = level(table);
+    Ok(Figure::new()
+        .columns(2)
+        .panel_size(470.0, 350.0)
+        .panel(by_dropped_fraction(table, level)?)
+        .panel(extrapolation(table, level)?)
+        .panel(two_laws(table, level)?)
+        .panel(by_depth(table, level)?)
+        .caption(
+            "Lines: closed forms. Points: simulation, with exact binomial intervals (or normal ones for means) at the level of \
+             the verdicts; counts of no survivor have no place on a logarithmic axis. (a) Fan-out 2 on trees; grey: the exact \
+             law of one narrow random wiring, where the threshold is only a crossover. (b) 50 % points of P(alive at 2L | alive \
+             at L), extrapolated to infinite depth.",
+        ))
+}
+
+/// Estimate and interval of the survivors of a point.
+fn measured(point: &Point, level: f64) -> Result<(f64, f64, f64)> {
+    let count = BinomialCount::new(point.alive, point.replicates)?;
+    let interval = count.interval(level)?;
+    Ok((count.proportion(), interval.lower, interval.upper))
+}
+
+fn binomial(fan_out: u64, keep: f64) -> Offspring {
+    Offspring::Binomial { fan_out, keep }
+}
+
+fn grid(low: f64, high: f64, steps: u32) -> impl Iterator<Item = f64> {
+    (0..=steps).map(move |i| low + (high - low) * f64::from(i) / f64::from(steps))
+}
+
+fn by_dropped_fraction(table: &Table, level: f64) -> Result<Panel> {
+    let mut panel = Panel::new(
+        "survival sharpens with depth, fan-out b = 2",
+        Axis::linear("dropped fraction p_drop").range(0.0, 1.0),
+        Axis::linear("survival probability s_L").range(0.0, 1.02),
+    )
+    .vertical(drop_threshold(2.0)?, "1 − 1/b");
+    let narrow = Point::read(table, "finite-width")?;
+    let exact = narrow.iter().filter_map(|p| Some((1.0 - p.keep, p.exact_alive?)));
+    let label = format!("width {}, L = {} (exact)", NARROW.0, NARROW.1);
+    panel = panel.series(Series::line(label, exact).colour(Colour::GREY).dotted());
+    let points = Point::read(table, "survival")?;
+    for depth in [5, 20, 100, 500] {
+        let label = format!("L = {depth}");
+        let mut theory = Vec::new();
+        for keep in grid(0.0, 1.0, 400) {
+            theory.push((1.0 - keep, binomial(2, keep).survival_to_depth(depth)?));
+        }
+        let mut places = Vec::new();
+        for point in points
+            .iter()
+            .filter(|p| p.law == "binomial" && p.fan_out == 2 && p.depth == depth)
+        {
+            let (value, low, high) = measured(point, level)?;
+            places.push((1.0 - point.keep, value, low, high));
+        }
+        panel = panel
+            .series(Series::line(label.as_str(), theory))
+            .series(Series::measured(label, places));
+    }
+    Ok(panel)
+}
+
+fn extrapolation(table: &Table, level: f64) -> Result<Panel> {
+    let z = two_sided_normal(level)?;
+    let mut panel = Panel::new(
+        "50 % points tend to one kept edge a unit",
+        Axis::linear("finite-depth variable ln L / L²").include(0.0),
+        Axis::linear("b · keep at the 50 % point"),
+    )
+    .horizontal(1.0, "threshold 1");
+    for threshold in thresholds(table)?.iter().filter(|t| t.model != "neighbouring") {
+        let fan_out = threshold.fan_out as f64;
+        let (place, label) = match threshold.model.as_str() {
+            "tree" => ("trees", format!("b = {fan_out}, trees")),
+            _ => ("wired", format!("b = {fan_out}, random wiring")),
+        };
+        let places = threshold.halves.iter().map(|&(layers, half, error)| {
+            let (half, error) = (fan_out * half, fan_out * z * error);
+            (finite_size(layers), half, half - error, half + error)
+        });
+        panel = panel.series(Series::measured(label.as_str(), places));
+        if let Some(line) = &threshold.line {
+            let end = threshold.halves.iter().map(|h| finite_size(h.0)).fold(0.0, f64::max);
+            let series = Series::line(label, [0.0, end].map(|x| (x, fan_out * line.at(x)))).width(1.2);
+            panel = panel.series(if place == "trees" { series } else { series.dashed() });
+        }
+    }
+    Ok(panel)
+}
+
+fn two_laws(table: &Table, level: f64) -> Result<Panel> {
+    let z = two_sided_normal(level)?;
+    let mut panel = Panel::new(
+        "one threshold, two laws",
+        Axis::linear("mean kept edges a unit, b q").range(0.4, 1.9),
+        Axis::linear("probability or fraction").range(0.0, 1.0),
+    )
+    .vertical(1.0, "b q = 1");
+    let fraction_label = "fraction reached, any b (in-degree)";
+    let mut fraction_line = Vec::new();
+    for mean in grid(0.4, 1.9, 300) {
+        fraction_line.push((mean, reached_fraction(mean)?));
+    }
+    panel = panel.series(Series::line(fraction_label, fraction_line));
+    let networks = Point::read(table, "network")?;
+    let widest = networks.iter().filter_map(|p| p.width).fold(0.0, f64::max);
+    let settled = networks.iter().filter(|p| p.width == Some(widest));
+    let reached = settled.filter_map(|p| {
+        let (mean, error) = p.fraction?;
+        Some((p.mean(), mean, mean - z * error, mean + z * error))
+    });
+    panel = panel.series(Series::measured(fraction_label, reached));
+    let points = Point::read(table, "survival")?;
+    for fan_out in super::FAN_OUTS {
+        let fan_out = fan_out as u64;
+        let label = format!("one source survives, b = {fan_out} (out-degree)");
+        let mut theory = Vec::new();
+        for mean in grid(0.4, 1.9, 300) {
+            theory.push((mean, binomial(fan_out, mean / fan_out as f64).survival()?.survival));
+        }
+        let mut places = Vec::new();
+        let deepest = points.iter().map(|p| p.depth).max();
+        // At the threshold itself even the deepest layer is far from the limit.
+        let chosen = |p: &&Point| {
+            p.law == "binomial" && p.fan_out == fan_out && Some(p.depth) == deepest && (p.mean() - 1.0).abs() > 1e-9
+        };
+        for point in points.iter().filter(chosen).filter(|p| (0.4..=1.9).contains(&p.mean())) {
+            let (value, low, high) = measured(point, level)?;
+            places.push((point.mean(), value, low, high));
+        }
+        panel = panel
+            .series(Series::line(label.as_str(), theory))
+            .series(Series::measured(label, places));
+    }
+    Ok(panel)
+}
+
+fn by_depth(table: &Table, level: f64) -> Result<Panel> {
+    let points = Point::read(table, "survival")?;
+    let chosen = [0.4, 0.5, 0.6];
+    let smallest = points
+        .iter()
+        .filter(|p| p.law == "binomial" && p.fan_out == 2 && chosen.contains(&p.keep) && p.alive > 0)
+        .map(|p| p.alive as f64 / p.replicates as f64)
+        .fold(1.0, f64::min);
+    let mut panel = Panel::new(
+        "below, at and above the threshold, b = 2",
+        Axis::log("depth L").range(0.9, 600.0),
+        Axis::log("survival probability s_L").range(0.2 * smallest, 1.3),
+    );
+    for keep in chosen {
+        let law = binomial(2, keep);
+        let label = format!("b q = {}", (200.0 * keep).round() / 100.0);
+        let mut theory = Vec::new();
+        for exponent in grid(0.0, 500f64.log10(), 200) {
+            let depth = 10f64.powf(exponent).round();
+            theory.push((depth, law.survival_to_depth(depth as u64)?));
+        }
+        let mut places = Vec::new();
+        let here = |p: &&Point| p.law == "binomial" && p.fan_out == 2 && p.keep == keep && p.alive > 0;
+        for point in points.iter().filter(here) {
+            let (value, low, high) = measured(point, level)?;
+            places.push((point.depth as f64, value, low, high));
+        }
+        panel = panel
+            .series(Series::line(label.as_str(), theory))
+            .series(Series::measured(label, places));
+    }
+    let mut asymptote = Vec::new();
+    for depth in [3, 500] {
+        asymptote.push((depth as f64, binomial(2, 0.5).critical_asymptote(depth)?));
+    }
+    Ok(panel.series(
+        Series::line("2 / (L f''(1))", asymptote)
+            .colour(Colour::BLACK)
+            .dashed()
+            .width(1.2),
+    ))
+}
