@@ -166,7 +166,13 @@ fn threshold(table: &Table) -> Result<Verdict> {
         if model == "neighbouring" {
             // Here the claim must not hold: children share parents as a rule.
             local = distance > 1.0;
-            evidence.push(format!("outside the condition, {found}"));
+            // Its own finite-depth law is another one, so that the intercept is not its threshold: only that it is not 1/b
+            // counts.
+            evidence.push(format!(
+                "outside the condition, in local wiring with fan-out {fan_out}, the same line ends at {:.3} and not at {:.3}",
+                1.0 - line.intercept,
+                1.0 - predicted
+            ));
             continue;
         }
         mixed += 1;

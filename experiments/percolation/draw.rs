@@ -3,11 +3,27 @@
 use super::claims::{finite_size, level, thresholds};
 use super::{NARROW, Point};
 use ticketsense::Result;
-use ticketsense::harness::figures::{Axis, Colour, Figure, Panel, Series};
+use ticketsense::harness::figures::{Axis, Colour, Figure, Marker, Panel, Series};
 use ticketsense::statistics::BinomialCount;
 use ticketsense::statistics::distributions::two_sided_normal;
 use ticketsense::table::Table;
 use ticketsense::theory::percolation::{Offspring, drop_threshold, reached_fraction};
+
+/// The depths of the first panel, from shallow and light to deep and dark.
+const SHADES: [(u64, Colour); 4] = [
+    (5, Colour(0xc3, 0xb1, 0xe1)),
+    (20, Colour(0x9a, 0x7f, 0xcb)),
+    (100, Colour(0x6a, 0x47, 0xa5)),
+    (500, Colour(0x36, 0x17, 0x69)),
+];
+
+fn colour_of(fan_out: u64) -> Colour {
+    match fan_out {
+        2 => Colour::BLUE,
+        3 => Colour::VERMILION,
+        _ => Colour::GREEN,
+    }
+}
 
 pub(super) fn figure(table: &Table) -> Result<Figure> {
     let level = level(table);
@@ -20,9 +36,10 @@ pub(super) fn figure(table: &Table) -> Result<Figure> {
         .panel(by_depth(table, level)?)
         .caption(
             "Lines: closed forms. Points: simulation, with exact binomial intervals (or normal ones for means) at the level of \
-             the verdicts; counts of no survivor have no place on a logarithmic axis. (a) Fan-out 2 on trees; grey: the exact \
-             law of one narrow random wiring, where the threshold is only a crossover. (b) 50 % points of P(alive at 2L | alive \
-             at L), extrapolated to infinite depth.",
+             the verdicts; counts of no survivor have no place on a logarithmic axis. (a) Trees; grey: the exact law of one narrow \
+             random wiring, where the threshold is only a crossover. (b) 50 % points of P(alive at 2L | alive at L) with the lines \
+             that extrapolate them to infinite depth; circles and solid lines: trees, diamonds and dashes: random wiring. (c) \
+             Colours: one source survives for ever (out-degree law); black: fraction of a layer reached (in-degree law).",
         ))
 }
 
@@ -53,7 +70,7 @@ fn by_dropped_fraction(table: &Table, level: f64) -> Result<Panel> {
     let label = format!("width {}, L = {} (exact)", NARROW.0, NARROW.1);
     panel = panel.series(Series::line(label, exact).colour(Colour::GREY).dotted());
     let points = Point::read(table, "survival")?;
-    for depth in [5, 20, 100, 500] {
+    for (depth, colour) in SHADES {
         let label = format!("L = {depth}");
         let mut theory = Vec::new();
         for keep in grid(0.0, 1.0, 400) {
@@ -68,8 +85,8 @@ fn by_dropped_fraction(table: &Table, level: f64) -> Result<Panel> {
             places.push((1.0 - point.keep, value, low, high));
         }
         panel = panel
-            .series(Series::line(label.as_str(), theory))
-            .series(Series::measured(label, places));
+            .series(Series::line(label.as_str(), theory).colour(colour))
+            .series(Series::measured(label, places).colour(colour).marker(Marker::Circle));
     }
     Ok(panel)
 }
@@ -81,22 +98,23 @@ fn extrapolation(table: &Table, level: f64) -> Result<Panel> {
         Axis::linear("finite-depth variable ln L / L²").include(0.0),
         Axis::linear("b · keep at the 50 % point"),
     )
-    .horizontal(1.0, "threshold 1");
+    .horizontal(1.0, "");
     for threshold in thresholds(table)?.iter().filter(|t| t.model != "neighbouring") {
         let fan_out = threshold.fan_out as f64;
-        let (place, label) = match threshold.model.as_str() {
-            "tree" => ("trees", format!("b = {fan_out}, trees")),
-            _ => ("wired", format!("b = {fan_out}, random wiring")),
-        };
+        let colour = colour_of(threshold.fan_out);
+        // Trees carry the label of their fan-out; random wiring shares its colour without an entry of its own.
+        let tree = threshold.model == "tree";
+        let label = if tree { format!("b = {fan_out}") } else { String::new() };
         let places = threshold.halves.iter().map(|&(layers, half, error)| {
             let (half, error) = (fan_out * half, fan_out * z * error);
             (finite_size(layers), half, half - error, half + error)
         });
-        panel = panel.series(Series::measured(label.as_str(), places));
+        let marker = if tree { Marker::Circle } else { Marker::Diamond };
+        panel = panel.series(Series::measured(label.as_str(), places).colour(colour).marker(marker));
         if let Some(line) = &threshold.line {
             let end = threshold.halves.iter().map(|h| finite_size(h.0)).fold(0.0, f64::max);
             let series = Series::line(label, [0.0, end].map(|x| (x, fan_out * line.at(x)))).width(1.2);
-            panel = panel.series(if place == "trees" { series } else { series.dashed() });
+            panel = panel.series(if tree { series } else { series.dashed() }.colour(colour));
         }
     }
     Ok(panel)
@@ -110,12 +128,12 @@ fn two_laws(table: &Table, level: f64) -> Result<Panel> {
         Axis::linear("probability or fraction").range(0.0, 1.0),
     )
     .vertical(1.0, "b q = 1");
-    let fraction_label = "fraction reached, any b (in-degree)";
+    let fraction_label = "fraction reached, any b";
     let mut fraction_line = Vec::new();
     for mean in grid(0.4, 1.9, 300) {
         fraction_line.push((mean, reached_fraction(mean)?));
     }
-    panel = panel.series(Series::line(fraction_label, fraction_line));
+    panel = panel.series(Series::line(fraction_label, fraction_line).colour(Colour::BLACK));
     let networks = Point::read(table, "network")?;
     let widest = networks.iter().filter_map(|p| p.width).fold(0.0, f64::max);
     let settled = networks.iter().filter(|p| p.width == Some(widest));
@@ -123,11 +141,15 @@ fn two_laws(table: &Table, level: f64) -> Result<Panel> {
         let (mean, error) = p.fraction?;
         Some((p.mean(), mean, mean - z * error, mean + z * error))
     });
-    panel = panel.series(Series::measured(fraction_label, reached));
+    panel = panel.series(
+        Series::measured(fraction_label, reached)
+            .colour(Colour::BLACK)
+            .marker(Marker::Square),
+    );
     let points = Point::read(table, "survival")?;
     for fan_out in super::FAN_OUTS {
         let fan_out = fan_out as u64;
-        let label = format!("one source survives, b = {fan_out} (out-degree)");
+        let (label, colour) = (format!("b = {fan_out}"), colour_of(fan_out));
         let mut theory = Vec::new();
         for mean in grid(0.4, 1.9, 300) {
             theory.push((mean, binomial(fan_out, mean / fan_out as f64).survival()?.survival));
@@ -143,8 +165,8 @@ fn two_laws(table: &Table, level: f64) -> Result<Panel> {
             places.push((point.mean(), value, low, high));
         }
         panel = panel
-            .series(Series::line(label.as_str(), theory))
-            .series(Series::measured(label, places));
+            .series(Series::line(label.as_str(), theory).colour(colour))
+            .series(Series::measured(label, places).colour(colour).marker(Marker::Circle));
     }
     Ok(panel)
 }
@@ -152,6 +174,7 @@ fn two_laws(table: &Table, level: f64) -> Result<Panel> {
 fn by_depth(table: &Table, level: f64) -> Result<Panel> {
     let points = Point::read(table, "survival")?;
     let chosen = [0.4, 0.5, 0.6];
+    let colours = [Colour::ORANGE, Colour::PURPLE, Colour::SKY];
     let smallest = points
         .iter()
         .filter(|p| p.law == "binomial" && p.fan_out == 2 && chosen.contains(&p.keep) && p.alive > 0)
@@ -162,7 +185,7 @@ fn by_depth(table: &Table, level: f64) -> Result<Panel> {
         Axis::log("depth L").range(0.9, 600.0),
         Axis::log("survival probability s_L").range(0.2 * smallest, 1.3),
     );
-    for keep in chosen {
+    for (keep, colour) in chosen.into_iter().zip(colours) {
         let law = binomial(2, keep);
         let label = format!("b q = {}", (200.0 * keep).round() / 100.0);
         let mut theory = Vec::new();
@@ -177,8 +200,8 @@ fn by_depth(table: &Table, level: f64) -> Result<Panel> {
             places.push((point.depth as f64, value, low, high));
         }
         panel = panel
-            .series(Series::line(label.as_str(), theory))
-            .series(Series::measured(label, places));
+            .series(Series::line(label.as_str(), theory).colour(colour))
+            .series(Series::measured(label, places).colour(colour).marker(Marker::Circle));
     }
     let mut asymptote = Vec::new();
     for depth in [3, 500] {

@@ -224,7 +224,7 @@ fn check(table: &Table) -> Result<Verdict> {
         statistic: ("largest deviation from a prediction, in its tolerance".into(), worst),
         tolerance: 1.0,
         evidence: format!(
-            "{judged} means within {:.0} % of their tolerance; the mean neither grows nor decays at density x variance = {}; with the \
+            "{judged} means within {:.0} % of their tolerance at most; the mean neither grows nor decays at density x variance = {}; with the \
              corrected fan-in the growth rate per layer changes by at most {largest:.4} per unit of ln density.",
             100.0 * worst,
             crossings.collect::<Vec<_>>().join(", ")

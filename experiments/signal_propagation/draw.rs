@@ -3,9 +3,12 @@
 use super::claims::deviations;
 use super::{MIDDLE, Point};
 use ticketsense::Result;
-use ticketsense::harness::figures::{Axis, Colour, Figure, Panel, Series};
+use ticketsense::harness::figures::{Axis, Colour, Figure, Marker, Panel, Series};
 use ticketsense::table::Table;
 use ticketsense::theory::relu_variance::{fluctuation, layer_factor};
+
+const GAIN_COLOURS: [Colour; 3] = [Colour::BLUE, Colour::VERMILION, Colour::GREEN];
+const WIDTH_COLOURS: [Colour; 4] = [Colour::PURPLE, Colour::ORANGE, Colour::SKY, Colour::GREY];
 
 pub(super) fn figure(table: &Table) -> Result<Figure> {
     let z = deviations(table)?;
@@ -44,14 +47,14 @@ fn lengths(points: &[Point], z: f64) -> Result<Panel> {
         Axis::linear("layer ℓ"),
         Axis::log("signal length q^ℓ / q⁰"),
     );
-    for gain in super::GAINS {
+    for (gain, colour) in super::GAINS.into_iter().zip(GAIN_COLOURS) {
         let label = format!("ρσ_w² = {gain}");
         let here = |p: &&Point| {
             !p.masked && p.width == MIDDLE as u64 && p.density == SHOWN_DENSITY && (p.gain() - gain).abs() < 1e-9
         };
         let group: Vec<&Point> = points.iter().filter(here).collect();
         let band = group.iter().map(|p| (p.layer as f64, p.quantiles[0], p.quantiles[2]));
-        panel = panel.series(Series::band(label.as_str(), band));
+        panel = panel.series(Series::band(label.as_str(), band).colour(colour));
         let (mut mean, mut typical, mut places) = (vec![(0.0, 1.0)], vec![(0.0, 1.0)], Vec::new());
         for point in group {
             let layer = point.layer as f64;
@@ -60,9 +63,9 @@ fn lengths(points: &[Point], z: f64) -> Result<Panel> {
             places.push(bar(point, layer, |mean| mean, z)?);
         }
         panel = panel
-            .series(Series::line(label.as_str(), mean))
-            .series(Series::line(label.as_str(), typical).dashed().width(1.3))
-            .series(Series::measured(label, places));
+            .series(Series::line(label.as_str(), mean).colour(colour))
+            .series(Series::line(label.as_str(), typical).colour(colour).dashed().width(1.3))
+            .series(Series::measured(label, places).colour(colour));
     }
     Ok(panel)
 }
@@ -89,7 +92,7 @@ fn deepest_judged<'a>(points: impl Iterator<Item = &'a Point>, z: f64) -> Result
 
 fn critical(points: &[Point], z: f64) -> Result<Panel> {
     let mut panel = Panel::new(
-        "the mean grows above ρσ_w² = 2, at every width and density",
+        "the mean grows above ρσ_w² = 2",
         Axis::linear("density times weight variance, ρσ_w²").range(0.0, 2.7),
         Axis::linear("factor on the mean per layer").range(0.0, 1.5),
     )
@@ -111,7 +114,8 @@ fn critical(points: &[Point], z: f64) -> Result<Panel> {
             let x = point.gain() + 0.025 * (place as f64 - 1.0);
             places.push(bar(point, x, |mean| mean.powf(1.0 / point.layer as f64), z)?);
         }
-        panel = panel.series(Series::measured(format!("N = {width}"), places));
+        let colour = WIDTH_COLOURS[place % WIDTH_COLOURS.len()];
+        panel = panel.series(Series::measured(format!("N = {width}"), places).colour(colour));
     }
     Ok(panel)
 }
@@ -124,8 +128,8 @@ fn densities(points: &[Point], z: f64) -> Result<Panel> {
     );
     let grid = (0..=100).map(|i| 0.04f64.powf(1.0 - f64::from(i) / 100.0));
     let middle = || points.iter().filter(|p| p.width == MIDDLE as u64);
-    for variance in super::GAINS {
-        let label = format!("corrected, σ_w² = {variance}");
+    for (variance, colour) in super::GAINS.into_iter().zip(GAIN_COLOURS) {
+        let label = format!("σ_w² = {variance}, fan-in corrected");
         let mut theory = Vec::new();
         for density in grid.clone() {
             let inputs = 1.0 - (1.0 - density).powf(MIDDLE as f64);
@@ -141,10 +145,10 @@ fn densities(points: &[Point], z: f64) -> Result<Panel> {
             )?);
         }
         panel = panel
-            .series(Series::line(label.as_str(), theory))
-            .series(Series::measured(label, places));
+            .series(Series::line(label.as_str(), theory).colour(colour))
+            .series(Series::measured(label, places).colour(colour).marker(Marker::Wedge));
     }
-    let label = "dense fan-in, σ_w² = 2";
+    let label = "σ_w² = 2, dense fan-in";
     let mut theory = Vec::new();
     for density in grid {
         theory.push((density, layer_factor(density, 2.0)?));
@@ -180,7 +184,8 @@ fn widths(points: &[Point]) -> Result<Panel> {
     widths.sort_unstable();
     widths.dedup();
     let deepest = group.iter().map(|p| p.layer).max().unwrap_or(0);
-    for width in widths {
+    for (place, width) in widths.into_iter().enumerate() {
+        let colour = WIDTH_COLOURS[place % WIDTH_COLOURS.len()];
         let label = format!("N = {width}");
         let mut theory = vec![(0.0, 0.0)];
         for layer in 1..=deepest {
@@ -198,8 +203,8 @@ fn widths(points: &[Point]) -> Result<Panel> {
         });
         let places: Vec<_> = places.collect();
         panel = panel
-            .series(Series::line(label.as_str(), theory).dashed())
-            .series(Series::measured(label, places));
+            .series(Series::line(label.as_str(), theory).colour(colour).dashed())
+            .series(Series::measured(label, places).colour(colour));
     }
     Ok(panel)
 }
