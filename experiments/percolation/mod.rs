@@ -12,9 +12,9 @@ mod tests;
 
 use ticketsense::harness::figures::Figure;
 use ticketsense::harness::{Budget, Cell, Claim, Context, Experiment, Scale};
-use ticketsense::simulations::percolation::{LayeredNetwork, Offspring, ReachKernel, Wiring, survival};
+use ticketsense::simulations::percolation::{LayeredNetwork, ReachKernel, SurvivalCounts, Wiring, survival};
 use ticketsense::table::{Column, Row, Table};
-use ticketsense::theory::percolation as theory;
+use ticketsense::theory::percolation::Offspring;
 use ticketsense::{Error, Result, Seed, row};
 
 pub(super) struct Percolation;
@@ -176,6 +176,12 @@ impl Experiment for Percolation {
     }
 }
 
+fn alive(found: &SurvivalCounts, depth: usize) -> Result<usize> {
+    found
+        .alive(depth)
+        .ok_or_else(|| Error::argument("depth", format!("at most {}", found.depth()), depth))
+}
+
 /// One pair of counts: replicates alive at `depth` and at `2 depth`.
 fn alive_at(
     model: &str,
@@ -188,8 +194,16 @@ fn alive_at(
 ) -> Result<(usize, usize)> {
     let wiring = match model {
         "tree" => {
-            let found = survival(Offspring::Binomial { fan_out, keep }, 2 * depth, replicates, seed)?;
-            return Ok((found.alive(depth).unwrap_or(0), found.alive(2 * depth).unwrap_or(0)));
+            let found = survival(
+                Offspring::Binomial {
+                    fan_out: fan_out as u64,
+                    keep,
+                },
+                2 * depth,
+                replicates,
+                seed,
+            )?;
+            return Ok((alive(&found, depth)?, alive(&found, 2 * depth)?));
         }
         "random" => Wiring::Random,
         _ => Wiring::Neighbouring,
@@ -271,12 +285,15 @@ fn survival_rows(cell: &Cell, replicates: usize, seed: &Seed) -> Result<Vec<Row>
         "poisson" => Offspring::Poisson {
             mean: fan_out as f64 * keep,
         },
-        _ => Offspring::Binomial { fan_out, keep },
+        _ => Offspring::Binomial {
+            fan_out: fan_out as u64,
+            keep,
+        },
     };
     let found = survival(offspring, DEPTHS[DEPTHS.len() - 1], replicates, seed)?;
     let row = |depth: usize| {
-        let alive = found.alive(depth).unwrap_or(0);
-        row![
+        let alive = alive(&found, depth)?;
+        Ok(row![
             "survival",
             "tree",
             law,
@@ -291,9 +308,9 @@ fn survival_rows(cell: &Cell, replicates: usize, seed: &Seed) -> Result<Vec<Row>
             None::<f64>,
             None::<f64>,
             None::<f64>
-        ]
+        ])
     };
-    Ok(DEPTHS.into_iter().map(row).collect())
+    DEPTHS.into_iter().map(row).collect()
 }
 
 fn network_rows(cell: &Cell, replicates: usize, seed: &Seed) -> Result<Vec<Row>> {
@@ -437,10 +454,10 @@ impl Point {
     }
 
     /// The law of the closed forms.
-    fn law(&self) -> theory::Offspring {
+    fn law(&self) -> Offspring {
         match self.law.as_str() {
-            "poisson" => theory::Offspring::Poisson { mean: self.mean() },
-            _ => theory::Offspring::Binomial {
+            "poisson" => Offspring::Poisson { mean: self.mean() },
+            _ => Offspring::Binomial {
                 fan_out: self.fan_out,
                 keep: self.keep,
             },

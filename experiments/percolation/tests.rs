@@ -61,7 +61,7 @@ fn threshold_rows_at(
 
 fn tree(fan_out: u64) -> impl Fn(u64, f64) -> f64 {
     move |depth, keep| {
-        let law = theory::Offspring::Binomial { fan_out, keep };
+        let law = Offspring::Binomial { fan_out, keep };
         law.survival_to_depth(2 * depth).unwrap() / law.survival_to_depth(depth).unwrap()
     }
 }
@@ -123,7 +123,7 @@ fn half_points_approach_the_threshold_like_ln_l_over_l_squared_on_trees() {
 
 const TRIALS: usize = 40_000;
 
-fn survival_table(trials: usize, probability: impl Fn(theory::Offspring, u64) -> f64) -> Vec<Row> {
+fn survival_table(trials: usize, probability: impl Fn(Offspring, u64) -> f64) -> Vec<Row> {
     let mut rows = Vec::new();
     for (law, fan_out, keep) in [
         ("binomial", 2, 0.4),
@@ -132,8 +132,8 @@ fn survival_table(trials: usize, probability: impl Fn(theory::Offspring, u64) ->
         ("poisson", 1, 1.5),
     ] {
         let offspring = match law {
-            "poisson" => theory::Offspring::Poisson { mean: keep },
-            _ => theory::Offspring::Binomial { fan_out, keep },
+            "poisson" => Offspring::Poisson { mean: keep },
+            _ => Offspring::Binomial { fan_out, keep },
         };
         for depth in DEPTHS {
             let alive = count(probability(offspring, depth as u64), trials);
@@ -159,8 +159,8 @@ fn survival_table(trials: usize, probability: impl Fn(theory::Offspring, u64) ->
 }
 
 /// Network rows with exact laws that fall like 1/width towards the limits given, and means that follow them.
-fn network_table(trials: usize, survives: impl Fn(theory::Offspring) -> f64, reached: impl Fn(f64) -> f64) -> Vec<Row> {
-    let offspring = theory::Offspring::Binomial { fan_out: 2, keep: 0.7 };
+fn network_table(trials: usize, survives: impl Fn(Offspring) -> f64, reached: impl Fn(f64) -> f64) -> Vec<Row> {
+    let offspring = Offspring::Binomial { fan_out: 2, keep: 0.7 };
     [512.0, 1024.0, 2048.0]
         .map(|width: f64| {
             let bias = 1.0 / width + 3.0 / (width * width);
@@ -185,15 +185,15 @@ fn network_table(trials: usize, survives: impl Fn(theory::Offspring) -> f64, rea
         .to_vec()
 }
 
-fn out_degree(law: theory::Offspring) -> f64 {
+fn out_degree(law: Offspring) -> f64 {
     law.survival().unwrap().survival
 }
 
 fn in_degree(mean: f64) -> f64 {
-    theory::reached_fraction(mean).unwrap()
+    ticketsense::theory::percolation::reached_fraction(mean).unwrap()
 }
 
-fn iterated(law: theory::Offspring, depth: u64) -> f64 {
+fn iterated(law: Offspring, depth: u64) -> f64 {
     law.survival_to_depth(depth).unwrap()
 }
 
@@ -208,8 +208,8 @@ fn survival_and_reached_fraction_are_confirmed_on_their_own_laws() {
 #[test]
 fn each_of_the_two_laws_in_the_place_of_the_other_fails() {
     // Survival of one source by the in-degree law.
-    let swapped = |law: theory::Offspring, depth: u64| {
-        theory::Offspring::Poisson { mean: law.mean() }
+    let swapped = |law: Offspring, depth: u64| {
+        Offspring::Poisson { mean: law.mean() }
             .survival_to_depth(depth)
             .unwrap()
     };
@@ -219,7 +219,7 @@ fn each_of_the_two_laws_in_the_place_of_the_other_fails() {
     // The reached fraction by the out-degree law: the extrapolated exact value gives it away.
     let mut rows = survival_table(TRIALS, iterated);
     rows.extend(network_table(200, out_degree, |mean| {
-        out_degree(theory::Offspring::Binomial {
+        out_degree(Offspring::Binomial {
             fan_out: 2,
             keep: mean / 2.0,
         })
@@ -266,10 +266,7 @@ fn the_iteration_meets_its_three_asymptotic_laws_within_their_remainders() {
     for fan_out in [2u64, 3, 8, 100] {
         for mean in [0.1, 0.6, 0.9, 1.0, 1.1, 1.8] {
             let keep = mean / fan_out as f64;
-            for law in [
-                theory::Offspring::Binomial { fan_out, keep },
-                theory::Offspring::Poisson { mean },
-            ] {
+            for law in [Offspring::Binomial { fan_out, keep }, Offspring::Poisson { mean }] {
                 let (regime, deviation, bound) = asymptotics(law).unwrap();
                 assert!(deviation <= bound, "{law:?}: {deviation} > {bound}");
                 // The remainder must be small enough to tell the law from its neighbours: a factor 2 at the threshold.
