@@ -81,7 +81,7 @@ fn deepest_judged<'a>(points: impl Iterator<Item = &'a Point>, z: f64) -> Result
             (p.masked, p.width, p.density, p.weight_variance)
                 == (point.masked, point.width, point.density, point.weight_variance)
         };
-        match best.iter().position(|p| same(p)) {
+        match best.iter().position(same) {
             Some(place) if best[place].layer < point.layer => best[place] = point,
             Some(_) => {}
             None => best.push(point),
