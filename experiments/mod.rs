@@ -2,6 +2,7 @@
 //!
 //! They are compiled into the program and see only the public library, as any other user of it does.
 
+mod conditioning;
 mod percolation;
 mod phase_transition;
 mod signal_propagation;
@@ -14,4 +15,5 @@ pub static EXPERIMENTS: &[&dyn Experiment] = &[
     &phase_transition::PhaseTransition,
     &percolation::Percolation,
     &signal_propagation::SignalPropagation,
+    &conditioning::Conditioning,
 ];

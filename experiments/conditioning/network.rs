@@ -1,0 +1,197 @@
+//! A small network on the digits: its tangent kernel under four masks, and what gradient descent really does.
+
+use super::row_of;
+use ticketsense::data::Split;
+use ticketsense::estimators::nonzero_conditioning;
+use ticketsense::harness::Context;
+use ticketsense::linalg::dense::symmetric_eigen;
+use ticketsense::linearize::{Biases, Linearisation, RowTransform};
+use ticketsense::networks::{Array, Initialisation, Loss, Network};
+use ticketsense::pruning::{Criterion, CriterionInput, ImpData, ImpPlan, LayerRate, controls, prune_lowest};
+use ticketsense::support::Mask;
+use ticketsense::table::Row;
+use ticketsense::theory::gradient_descent::kernel_mode_curve;
+use ticketsense::training::{Examples, Optimiser, TrainingPlan};
+use ticketsense::{Error, Result, Seed};
+
+/// Smooth, so that no unit is dead and the rank of the kernel is a property of weights and data.
+const NETWORK: &str = "mlp:24:tanh";
+/// Samples of the kernel and of gradient descent: a kernel of order 300 for ten classes.
+const SAMPLES: usize = 30;
+/// Half of the weights go in each of two rounds.
+const ROUNDS: usize = 2;
+const PRUNE_FRACTION: f64 = 0.5;
+/// The step of gradient descent, over the largest stable one of the dense network.
+const STEP_SHARE: f64 = 0.1;
+/// When losses are compared.
+const TIMES: [u64; 10] = [0, 1, 2, 5, 10, 20, 50, 100, 200, 500];
+
+/// The masks, in the order of the figure.
+pub(super) const MASKS: [&str; 4] = ["dense", "imp", "one-shot", "random"];
+
+fn plan() -> ImpPlan {
+    ImpPlan {
+        network: NETWORK.into(),
+        initialisation: Initialisation::LECUN,
+        training: TrainingPlan {
+            optimiser: Optimiser::adam(3e-3),
+            loss: Loss::Squared,
+            batch: 60,
+            steps: 300,
+            evaluate_every: 300,
+        },
+        rounds: ROUNDS,
+        prune_fraction: PRUNE_FRACTION,
+        output_prune_fraction: None,
+        ..ImpPlan::default()
+    }
+}
+
+/// Everything of one pair: the same start, samples and data order for every mask.
+pub(super) fn rows(number: usize, context: &Context<'_>, seed: &Seed) -> Result<Vec<Row>> {
+    let data = context.data()?;
+    let of = |indices: &[usize]| -> Result<(Array<f32>, Vec<usize>)> {
+        let values = data.rows::<f32>(indices)?;
+        Ok((Array::new(indices.len(), data.features(), values)?, data.labels_of(indices)?))
+    };
+    let (training, validation) = (of(data.split(Split::Train))?, of(data.split(Split::Validation))?);
+    let examples = Examples::labelled(&training.0, &training.1);
+    let watched = Examples::labelled(&validation.0, &validation.1);
+    let imp_data = ImpData {
+        training: examples,
+        validation: watched,
+        test: watched,
+        classes: data.classes(),
+        identity: data.checksum(),
+    };
+    let plan = plan();
+    let network = plan.build_network(&imp_data)?;
+    let run = plan.run(&imp_data, seed, &mut |_| !context.interrupted())?;
+    let masks = masks(&plan, &network, &run, examples, seed)?;
+
+    let chosen = data.stratified(SAMPLES.min(training.1.len()), seed)?;
+    let (inputs, labels) = of(&chosen)?;
+    let inputs: Array<f64> = inputs.convert();
+    let start: Vec<f64> = run.initial.iter().map(|&w| f64::from(w)).collect();
+    let mut rows = Vec::new();
+    let dense_start = Linearisation::new(&network, &start, &inputs)?;
+    let mut step = None;
+    for (name, mask) in MASKS.into_iter().zip(&masks) {
+        context.check()?;
+        let mut own = start.clone();
+        mask.apply(&mut own)?;
+        let own_start = Linearisation::new(&network, &own, &inputs)?;
+        for (at, point) in [("dense start", &dense_start), ("own start", &own_start)] {
+            let kernel = point
+                .jacobian(&mask.support(), RowTransform::Identity, Biases::Fixed)?
+                .tangent_kernel();
+            let found = nonzero_conditioning(&kernel, mask.kept())?;
+            rows.push(row_of(&[
+                ("part", "spectrum".into()),
+                ("family", name.into()),
+                ("at", at.into()),
+                ("number", number.into()),
+                ("order", found.order.into()),
+                ("kept", kept_weights(&network, mask).into()),
+                ("condition", found.condition().into()),
+                ("largest", found.lambda_max.into()),
+                ("smallest", found.lambda_min_nonzero.into()),
+                ("rank", found.rank.into()),
+                ("gap", found.gap().into()),
+            ])?);
+            if at == "own start" {
+                // One step for all masks: a share of the largest stable one of the dense network.
+                let step = *step.get_or_insert(STEP_SHARE * 2.0 / found.lambda_max);
+                let targets = Loss::Squared.targets::<f64>((&labels).into(), inputs.rows(), network.classes())?;
+                let residual: Vec<f64> =
+                    point.outputs().as_slice().iter().zip(targets.as_slice()).map(|(f, t)| f - t).collect();
+                let (values, vectors) = symmetric_eigen(&kernel)?;
+                let scale = 0.5 / inputs.rows() as f64;
+                let coefficients: Vec<f64> = vectors
+                    .column_iter()
+                    .map(|u| scale * u.iter().zip(&residual).map(|(u, r)| u * r).sum::<f64>().powi(2))
+                    .collect();
+                let predicted = kernel_mode_curve(step, values.as_slice(), &coefficients, &TIMES)?;
+                let measured = descend(&network, own.clone(), mask, &inputs, &targets, step * inputs.rows() as f64)?;
+                for ((time, predicted), measured) in TIMES.into_iter().zip(predicted).zip(measured) {
+                    rows.push(row_of(&[
+                        ("part", "training".into()),
+                        ("family", name.into()),
+                        ("at", at.into()),
+                        ("number", number.into()),
+                        ("kept", kept_weights(&network, mask).into()),
+                        ("step", step.into()),
+                        ("steps", time.into()),
+                        ("predicted", predicted.into()),
+                        ("measured", measured.into()),
+                        ("deviation", (measured / predicted - 1.0).into()),
+                    ])?);
+                }
+            }
+        }
+    }
+    Ok(rows)
+}
+
+fn kept_weights(network: &Network, mask: &Mask) -> usize {
+    network.layout().weight_slots().map(|slot| mask.kept_in(slot.range.clone())).sum()
+}
+
+/// Nothing pruned, the iterated ticket, the one-shot ticket of the dense training, and random places at the same number of
+/// weights a layer.
+fn masks(
+    plan: &ImpPlan,
+    network: &Network,
+    run: &ticketsense::pruning::ImpRun,
+    training: Examples<'_, f32>,
+    seed: &Seed,
+) -> Result<Vec<Mask>> {
+    let layout = network.layout();
+    let (Some(dense), Some(ticket)) = (run.rounds.first(), run.rounds.last()) else {
+        return Err(Error::numerical("iterative pruning", "no round was run"));
+    };
+    let input = CriterionInput {
+        network,
+        theta: &dense.outcome.theta,
+        loss: plan.training.loss,
+        training,
+        seed: seed.stream("criterion"),
+    };
+    let rates: Vec<LayerRate> = layout
+        .weight_slots()
+        .map(|slot| LayerRate {
+            range: slot.range.clone(),
+            prune_fraction: 1.0 - (1.0 - PRUNE_FRACTION).powi(ROUNDS as i32),
+        })
+        .collect();
+    let one_shot = prune_lowest(&dense.mask, &Criterion::Magnitude.scores(&input)?, &rates, plan.scope)?;
+    let layers: Vec<_> = rates.iter().map(|rate| rate.range.clone()).collect();
+    let counts: Vec<usize> = layers.iter().map(|range| ticket.mask.kept_in(range.clone())).collect();
+    let random = controls::random_mask(layout.len(), &layers, &counts, &seed.stream("control"))?;
+    Ok(vec![dense.mask.clone(), ticket.mask.clone(), one_shot, random])
+}
+
+/// The mean loss of the masked network at [`TIMES`] under full-batch gradient descent.
+fn descend(
+    network: &Network,
+    mut theta: Vec<f64>,
+    mask: &Mask,
+    inputs: &Array<f64>,
+    targets: &Array<f64>,
+    step: f64,
+) -> Result<Vec<f64>> {
+    let mut losses = Vec::with_capacity(TIMES.len());
+    let last = TIMES[TIMES.len() - 1];
+    for time in 0..=last {
+        let (loss, gradient) = network.gradient(&theta, inputs, targets, Loss::Squared)?;
+        if TIMES.contains(&time) {
+            losses.push(loss);
+        }
+        for ((w, g), keep) in theta.iter_mut().zip(&gradient).zip(mask.bits()) {
+            if *keep {
+                *w -= step * g;
+            }
+        }
+    }
+    Ok(losses)
+}
