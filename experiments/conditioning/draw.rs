@@ -97,7 +97,11 @@ fn scatter(table: &Table, definite: bool) -> Result<Panel> {
         }
         panel = panel.series(Series::points(family.name.replace('-', " "), points));
     }
-    let ends = if low < high { [(low, low), (high, high)] } else { [(1.0, 1.0), (10.0, 10.0)] };
+    let ends = if low < high {
+        [(low, low), (high, high)]
+    } else {
+        [(1.0, 1.0), (10.0, 10.0)]
+    };
     Ok(panel.series(Series::line("unchanged κ", ends).dashed()))
 }
 
@@ -135,7 +139,12 @@ fn kernels(table: &Table) -> Result<Panel> {
             if logs.len() > 1 {
                 let (mean, interval) = (Summary::of(&logs)?.mean, Summary::of(&logs)?.interval(0.05)?);
                 let power = |v: f64| 10f64.powf(v);
-                points.push((place as f64 + shift, power(mean), power(interval.lower), power(interval.upper)));
+                points.push((
+                    place as f64 + shift,
+                    power(mean),
+                    power(interval.lower),
+                    power(interval.upper),
+                ));
             }
         }
         panel = panel.series(Series::measured(format!("kernel at the {at}"), points));

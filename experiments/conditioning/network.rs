@@ -52,7 +52,10 @@ pub(super) fn rows(number: usize, context: &Context<'_>, seed: &Seed) -> Result<
     let data = context.data()?;
     let of = |indices: &[usize]| -> Result<(Array<f32>, Vec<usize>)> {
         let values = data.rows::<f32>(indices)?;
-        Ok((Array::new(indices.len(), data.features(), values)?, data.labels_of(indices)?))
+        Ok((
+            Array::new(indices.len(), data.features(), values)?,
+            data.labels_of(indices)?,
+        ))
     };
     let (training, validation) = (of(data.split(Split::Train))?, of(data.split(Split::Validation))?);
     let examples = Examples::labelled(&training.0, &training.1);
@@ -103,8 +106,13 @@ pub(super) fn rows(number: usize, context: &Context<'_>, seed: &Seed) -> Result<
                 // One step for all masks: a share of the largest stable one of the dense network.
                 let step = *step.get_or_insert(STEP_SHARE * 2.0 / found.lambda_max);
                 let targets = Loss::Squared.targets::<f64>((&labels).into(), inputs.rows(), network.classes())?;
-                let residual: Vec<f64> =
-                    point.outputs().as_slice().iter().zip(targets.as_slice()).map(|(f, t)| f - t).collect();
+                let residual: Vec<f64> = point
+                    .outputs()
+                    .as_slice()
+                    .iter()
+                    .zip(targets.as_slice())
+                    .map(|(f, t)| f - t)
+                    .collect();
                 let (values, vectors) = symmetric_eigen(&kernel)?;
                 let scale = 0.5 / inputs.rows() as f64;
                 let coefficients: Vec<f64> = vectors
@@ -112,7 +120,14 @@ pub(super) fn rows(number: usize, context: &Context<'_>, seed: &Seed) -> Result<
                     .map(|u| scale * u.iter().zip(&residual).map(|(u, r)| u * r).sum::<f64>().powi(2))
                     .collect();
                 let predicted = kernel_mode_curve(step, values.as_slice(), &coefficients, &TIMES)?;
-                let measured = descend(&network, own.clone(), mask, &inputs, &targets, step * inputs.rows() as f64)?;
+                let measured = descend(
+                    &network,
+                    own.clone(),
+                    mask,
+                    &inputs,
+                    &targets,
+                    step * inputs.rows() as f64,
+                )?;
                 for ((time, predicted), measured) in TIMES.into_iter().zip(predicted).zip(measured) {
                     rows.push(row_of(&[
                         ("part", "training".into()),
@@ -134,7 +149,11 @@ pub(super) fn rows(number: usize, context: &Context<'_>, seed: &Seed) -> Result<
 }
 
 fn kept_weights(network: &Network, mask: &Mask) -> usize {
-    network.layout().weight_slots().map(|slot| mask.kept_in(slot.range.clone())).sum()
+    network
+        .layout()
+        .weight_slots()
+        .map(|slot| mask.kept_in(slot.range.clone()))
+        .sum()
 }
 
 /// Nothing pruned, the iterated ticket, the one-shot ticket of the dense training, and random places at the same number of

@@ -60,7 +60,9 @@ fn rotated(spectrum: &[f64], seed: &Seed) -> Result<DMatrix<f64>> {
 
 /// `order` numbers from 1 to `condition`, evenly spaced in logarithm.
 fn logarithmic(order: usize, condition: f64) -> Vec<f64> {
-    (0..order).map(|i| condition.powf(i as f64 / (order - 1) as f64)).collect()
+    (0..order)
+        .map(|i| condition.powf(i as f64 / (order - 1) as f64))
+        .collect()
 }
 
 /// Gradient descent `e ← e − ηHe` on a dense matrix, on a principal submatrix and on a singular one.
@@ -138,7 +140,9 @@ fn member(name: &str, seed: &Seed) -> Result<DMatrix<f64>> {
         "ill-conditioned" => rotated(&logarithmic(ORDER, 1e6), seed),
         "diagonal" => {
             let mut rng = seed.rng();
-            Ok(DMatrix::from_diagonal(&DVector::from_fn(ORDER, |_, _| 10f64.powf(rng.random::<f64>() * 3.0))))
+            Ok(DMatrix::from_diagonal(&DVector::from_fn(ORDER, |_, _| {
+                10f64.powf(rng.random::<f64>() * 3.0)
+            })))
         }
         "whole-blocks" => {
             let mut h = DMatrix::zeros(ORDER, ORDER);
@@ -193,7 +197,9 @@ pub(super) fn masks(name: &str, matrices: usize, seed: &Seed) -> Result<Vec<Row>
             let clear: Vec<&MaskedCurvature> = found.iter().filter(|f| f.conditioning.gap() >= CLEAR_GAP).collect();
             let conditions: Vec<f64> = clear.iter().map(|f| f.conditioning.condition()).collect();
             let limit = dense.condition() * (1.0 + rounding(dense.condition()));
-            let worst = clear.iter().max_by(|a, b| a.conditioning.condition().total_cmp(&b.conditioning.condition()));
+            let worst = clear
+                .iter()
+                .max_by(|a, b| a.conditioning.condition().total_cmp(&b.conditioning.condition()));
             let (mut interlacing, mut distance, mut deviation) = (f64::NEG_INFINITY, 0.0f64, None);
             for f in found {
                 interlacing = interlacing.max(interlacing_violation(&whole, &f.eigenvalues)? / dense.lambda_max);
@@ -218,7 +224,15 @@ pub(super) fn masks(name: &str, matrices: usize, seed: &Seed) -> Result<Vec<Row>
                 ("worse", conditions.iter().filter(|&&c| c > limit).count().into()),
                 ("doubtful", (found.len() - clear.len()).into()),
                 ("dense_condition", dense.condition().into()),
-                ("condition", if conditions.is_empty() { None } else { Some(median(&conditions)?) }.into()),
+                (
+                    "condition",
+                    if conditions.is_empty() {
+                        None
+                    } else {
+                        Some(median(&conditions)?)
+                    }
+                    .into(),
+                ),
                 ("worst_condition", worst.map(|f| f.conditioning.condition()).into()),
                 ("worst_mask", worst.map(|f| digits(&f.mask)).into()),
                 ("interlacing", interlacing.into()),

@@ -6,6 +6,7 @@ mod certify;
 mod claims;
 mod describe;
 mod draw;
+mod imp;
 mod list;
 mod progress;
 mod reproduce;
@@ -44,7 +45,7 @@ macro_rules! commands {
 }
 
 /// Every command, in the order of the help.
-pub static COMMANDS: &[Command] = commands![reproduce, list, describe, claims, draw, theory, solve, certify];
+pub static COMMANDS: &[Command] = commands![reproduce, list, describe, claims, draw, imp, solve, certify, theory];
 
 /// The name of the global flag for JSON.
 pub const JSON: &str = "json";

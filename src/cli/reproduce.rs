@@ -107,9 +107,9 @@ pub fn run(matches: &ArgMatches) -> Result<Answer> {
     })
 }
 
-/// The first Ctrl-C lets the cells under way finish, the second ends the program at once. Finished cells are kept either
+/// The first Ctrl-C lets the work under way finish, the second ends the program at once. What is finished is kept either
 /// way, since every file is written whole or not at all.
-fn obey_interrupts(stop: &Stop) -> Result<()> {
+pub(super) fn obey_interrupts(stop: &Stop) -> Result<()> {
     let stop = stop.clone();
     let handler = move || {
         if stop.request() {
@@ -117,7 +117,7 @@ fn obey_interrupts(stop: &Stop) -> Result<()> {
         }
         let _ = writeln!(
             std::io::stderr(),
-            "\ninterrupted: waiting for the cells under way; press Ctrl-C again to end at once"
+            "\ninterrupted: waiting for the work under way; press Ctrl-C again to end at once"
         );
     };
     ctrlc::set_handler(handler).map_err(|e| Error::numerical("listening for Ctrl-C", e.to_string()))

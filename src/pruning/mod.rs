@@ -1,5 +1,6 @@
 //! Which weights go: criteria, iterative magnitude pruning with rewinding, and its controls.
 
+mod branch;
 pub mod controls;
 mod criteria;
 mod imp;
@@ -8,6 +9,7 @@ mod select;
 #[cfg(test)]
 mod imp_tests;
 
+pub use branch::{Control, ControlRun, kept_weights};
 pub use criteria::{Criterion, CriterionInput};
 pub use imp::{ImpData, ImpPlan, ImpRun, Round, TrainingOutcome};
 pub use select::{LayerRate, Scope, keep_highest, prune_lowest, survivors};

@@ -1,0 +1,336 @@
+//! The seeds of an `imp` run: computed on threads, each kept as a folder that names everything that made it.
+//!
+//! `seed-S/` holds the run, a mask a round, the rows of the tables, and last of all `seed.json`: the identity of the
+//! seed and the checksum of every other file. A folder whose `seed.json` fits is read; any other is computed again.
+
+use indicatif::{ProgressBar, ProgressStyle};
+use serde_json::{Map, Value, json};
+use std::io::IsTerminal;
+use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicU32, Ordering};
+use std::sync::{Mutex, PoisonError};
+use ticketsense::data::{Dataset, Split};
+use ticketsense::harness::{Build, Stop};
+use ticketsense::networks::{Array, Network};
+use ticketsense::pruning::{Control, ImpData, ImpPlan, TrainingOutcome, kept_weights};
+use ticketsense::table::{Column, Table};
+use ticketsense::training::Examples;
+use ticketsense::{Error, Mask, Result, Seed, files, row};
+
+/// The columns of `table.csv`.
+pub const COLUMNS: &[Column] = &[
+    Column::integer("seed", "", "Number of the repetition."),
+    Column::integer("round", "", "Pruning rounds before this training."),
+    Column::text("branch", "What was trained: dense, ticket, or a control."),
+    Column::real("density", "1", "Fraction of the network's weights that were trained."),
+    Column::integer("kept", "weights", "Weights that were trained, biases not counted."),
+    Column::real("test_accuracy", "1", "Accuracy on the test samples at the end."),
+    Column::real("test_loss", "1", "Loss on the test samples at the end."),
+    Column::integer(
+        "early_stop_step",
+        "steps",
+        "Step of smallest validation loss, the first of equals.",
+    ),
+    Column::text("status", "How the training ended."),
+    Column::integer("steps", "steps", "Steps trained here."),
+];
+
+/// The columns of `history.csv`.
+pub const HISTORY_COLUMNS: &[Column] = &[
+    Column::integer("seed", "", "Number of the repetition."),
+    Column::integer("round", "", "Pruning rounds before this training."),
+    Column::text("branch", "What was trained."),
+    Column::integer("step", "steps", "Steps done."),
+    Column::real("training_loss", "1", "Mean loss of the batches since the row before."),
+    Column::real("validation_loss", "1", "Loss on the validation samples."),
+    Column::real("validation_accuracy", "1", "Accuracy on the validation samples."),
+];
+
+/// The name of the ticket's branch in the first round, where nothing is pruned yet.
+pub const DENSE: &str = "dense";
+/// The name of the ticket's branch in the other rounds.
+pub const TICKET: &str = "ticket";
+
+/// The splits of a data set as arrays.
+#[derive(Debug)]
+pub struct Samples {
+    splits: [(Array<f32>, Vec<usize>); 3],
+    classes: usize,
+    identity: String,
+}
+
+impl Samples {
+    /// Copies the splits out of a data set.
+    ///
+    /// # Errors
+    /// [`Error::Argument`] when a split that is needed is empty.
+    pub fn new(dataset: &Dataset) -> Result<Self> {
+        let of = |split: Split| -> Result<(Array<f32>, Vec<usize>)> {
+            let indices = dataset.split(split);
+            if indices.is_empty() {
+                return Err(Error::argument("data", format!("some {split} samples"), dataset.name()));
+            }
+            let inputs = Array::new(indices.len(), dataset.features(), dataset.rows(indices)?)?;
+            Ok((inputs, dataset.labels_of(indices)?))
+        };
+        Ok(Samples {
+            splits: [of(Split::Train)?, of(Split::Validation)?, of(Split::Test)?],
+            classes: dataset.classes(),
+            identity: dataset.checksum().to_string(),
+        })
+    }
+
+    /// The view that iterative pruning takes.
+    pub fn view(&self) -> ImpData<'_> {
+        let [training, validation, test] = &self.splits;
+        ImpData {
+            training: Examples::labelled(&training.0, &training.1),
+            validation: Examples::labelled(&validation.0, &validation.1),
+            test: Examples::labelled(&test.0, &test.1),
+            classes: self.classes,
+            identity: &self.identity,
+        }
+    }
+}
+
+/// Everything that the seeds of a run share.
+#[derive(Debug)]
+pub struct Job<'a> {
+    /// What is done to each.
+    pub plan: &'a ImpPlan,
+    /// What is trained beside each ticket.
+    pub controls: &'a [Control],
+    /// On what.
+    pub samples: &'a Samples,
+    /// The root of the random numbers.
+    pub root: u64,
+    /// Where to.
+    pub out: &'a Path,
+}
+
+/// The rows of a seed.
+#[derive(Debug)]
+pub struct FinishedSeed {
+    /// A row a training.
+    pub table: Table,
+    /// A row an evaluation.
+    pub history: Table,
+    /// Whether it was read, and not computed.
+    pub reused: bool,
+}
+
+/// Computes or reads `count` seeds, `jobs` at a time, in the order of their numbers.
+///
+/// # Errors
+/// The first that a seed meets; the others end at their next training.
+pub fn compute(job: &Job<'_>, count: u32, jobs: usize, stop: &Stop) -> Result<Vec<FinishedSeed>> {
+    let bar = bar(u64::from(count) * job.trainings() as u64);
+    let next = AtomicU32::new(0);
+    let finished: Mutex<Vec<(u32, Result<FinishedSeed>)>> = Mutex::default();
+    let failed = Stop::new();
+    std::thread::scope(|scope| {
+        for _ in 0..jobs.min(count as usize) {
+            scope.spawn(|| {
+                loop {
+                    let number = next.fetch_add(1, Ordering::Relaxed);
+                    let may_go_on = || !stop.requested() && !failed.requested();
+                    if number >= count || !may_go_on() {
+                        break;
+                    }
+                    let result = job.seed(number, &may_go_on, &bar);
+                    if result.is_err() {
+                        failed.request();
+                    }
+                    finished
+                        .lock()
+                        .unwrap_or_else(PoisonError::into_inner)
+                        .push((number, result));
+                }
+            });
+        }
+    });
+    bar.finish_and_clear();
+    let mut finished = finished.into_inner().unwrap_or_else(PoisonError::into_inner);
+    // A real error before the interruptions that it caused.
+    finished.sort_by_key(|(number, result)| (matches!(result, Err(Error::Interrupted)), *number));
+    let seeds: Vec<FinishedSeed> = finished.into_iter().map(|(_, result)| result).collect::<Result<_>>()?;
+    stop.check()?;
+    Ok(seeds)
+}
+
+fn bar(trainings: u64) -> ProgressBar {
+    if !std::io::stderr().is_terminal() {
+        return ProgressBar::hidden();
+    }
+    let bar = ProgressBar::new(trainings);
+    if let Ok(style) = ProgressStyle::with_template("{pos}/{len} trainings {wide_bar} {elapsed} (left: {eta})") {
+        bar.set_style(style);
+    }
+    bar
+}
+
+impl Job<'_> {
+    fn trainings(&self) -> usize {
+        1 + self.plan.rounds * (1 + self.controls.len())
+    }
+
+    fn folder(&self, number: u32) -> PathBuf {
+        self.out.join(format!("seed-{number}"))
+    }
+
+    fn stream(&self, number: u32) -> Seed {
+        Seed::root(self.root).stream("imp").stream(number.to_string())
+    }
+
+    /// Names everything that the files of a seed depend on.
+    fn identity(&self, number: u32) -> String {
+        let controls: Vec<&str> = self.controls.iter().map(|c| c.as_str()).collect();
+        format!(
+            "code={};{};controls={}",
+            Build::this().code_hash,
+            self.plan.identity(&self.samples.view(), &self.stream(number)),
+            controls.join(",")
+        )
+    }
+
+    fn seed(&self, number: u32, may_go_on: &dyn Fn() -> bool, bar: &ProgressBar) -> Result<FinishedSeed> {
+        if let Some(finished) = self.read(number) {
+            bar.inc(self.trainings() as u64);
+            return Ok(finished);
+        }
+        let (data, stream) = (self.samples.view(), self.stream(number));
+        let network = self.plan.build_network(&data)?;
+        let run = self.plan.run(&data, &stream, &mut |_| {
+            bar.inc(1);
+            may_go_on()
+        })?;
+        let mut rows = Rows::new(number, network.layout().prunable());
+        for round in &run.rounds {
+            let branch = if round.round == 0 { DENSE } else { TICKET };
+            rows.add(round.round, branch, kept_weights(&network, &round.mask), &round.outcome)?;
+            for control in self.controls.iter().filter(|_| round.round > 0) {
+                if !may_go_on() {
+                    return Err(Error::Interrupted);
+                }
+                let trained = control.train(self.plan, &data, &stream, &run, round.round)?;
+                rows.add(round.round, control.as_str(), trained.kept(), &trained.outcome)?;
+                bar.inc(1);
+            }
+        }
+        let identity = self.identity(number);
+        let mut contents = vec![
+            ("run.safetensors".to_string(), run.to_bytes(&identity)?),
+            ("table.csv".to_string(), rows.table.to_csv().into_bytes()),
+            ("history.csv".to_string(), rows.history.to_csv().into_bytes()),
+        ];
+        for round in &run.rounds {
+            contents.push((
+                format!("round-{:02}.mask.npy", round.round),
+                mask_file(&network, &round.mask)?,
+            ));
+        }
+        self.keep(number, &identity, &contents)?;
+        Ok(FinishedSeed {
+            table: rows.table,
+            history: rows.history,
+            reused: false,
+        })
+    }
+
+    fn keep(&self, number: u32, identity: &str, contents: &[(String, Vec<u8>)]) -> Result<()> {
+        let folder = self.folder(number);
+        files::create_folder(&folder)?;
+        let mut checksums = Map::new();
+        for (name, content) in contents {
+            files::write_atomic(folder.join(name), content)?;
+            checksums.insert(name.clone(), files::sha256_hex(content).into());
+        }
+        let description = json!({ "identity": identity, "files": checksums });
+        files::write_atomic(folder.join("seed.json"), format!("{description:#}\n").as_bytes())
+    }
+
+    /// A finished seed, where all of it is there, undamaged, and made by this very job.
+    fn read(&self, number: u32) -> Option<FinishedSeed> {
+        let folder = self.folder(number);
+        let description: Value = serde_json::from_slice(&std::fs::read(folder.join("seed.json")).ok()?).ok()?;
+        if description["identity"].as_str()? != self.identity(number) {
+            return None;
+        }
+        for (name, checksum) in description["files"].as_object()? {
+            if files::sha256_hex(&std::fs::read(folder.join(name)).ok()?) != checksum.as_str()? {
+                return None;
+            }
+        }
+        let table = |name: &str, columns: &[Column]| -> Option<Table> {
+            description["files"].get(name)?;
+            let path = folder.join(name);
+            Table::from_csv(&path, &files::read_text(&path).ok()?, columns).ok()
+        };
+        Some(FinishedSeed {
+            table: table("table.csv", COLUMNS)?,
+            history: table("history.csv", HISTORY_COLUMNS)?,
+            reused: true,
+        })
+    }
+}
+
+struct Rows {
+    seed: u32,
+    weights: usize,
+    table: Table,
+    history: Table,
+}
+
+impl Rows {
+    fn new(seed: u32, weights: usize) -> Self {
+        Rows {
+            seed,
+            weights,
+            table: Table::new(COLUMNS),
+            history: Table::new(HISTORY_COLUMNS),
+        }
+    }
+
+    fn add(&mut self, round: usize, branch: &str, kept: usize, outcome: &TrainingOutcome) -> Result<()> {
+        self.table.push(row![
+            self.seed,
+            round,
+            branch,
+            kept as f64 / self.weights as f64,
+            kept,
+            outcome.test_accuracy,
+            outcome.test_loss,
+            outcome.early_stop_step(),
+            outcome.status.as_str(),
+            outcome.steps
+        ])?;
+        for evaluation in &outcome.history {
+            self.history.push(row![
+                self.seed,
+                round,
+                branch,
+                evaluation.step,
+                evaluation.training_loss,
+                evaluation.validation_loss,
+                evaluation.validation_accuracy
+            ])?;
+        }
+        Ok(())
+    }
+}
+
+/// A mask as a one-dimensional array of booleans, one a parameter in the order of the flat vector.
+fn mask_file(network: &Network, mask: &Mask) -> Result<Vec<u8>> {
+    use npyz::WriterBuilder;
+    let broken = |e: std::io::Error| Error::numerical("writing a mask", e.to_string());
+    let mut content = Vec::new();
+    let mut writer = npyz::WriteOptions::new()
+        .default_dtype()
+        .shape(&[network.layout().len() as u64])
+        .writer(&mut content)
+        .begin_nd()
+        .map_err(broken)?;
+    writer.extend(mask.bits().iter().copied()).map_err(broken)?;
+    writer.finish().map_err(broken)?;
+    Ok(content)
+}

@@ -1,0 +1,207 @@
+//! What an `imp` run has to say: mean and interval over the seeds, for every round and branch.
+
+use super::super::Answer;
+use serde_json::{Value, json};
+use std::fmt::Write;
+use ticketsense::Result;
+use ticketsense::statistics::Summary;
+use ticketsense::table::Table;
+
+/// Every interval covers with 95 %.
+const LEVEL: f64 = 0.05;
+
+/// What the run was.
+#[derive(Debug)]
+pub struct About {
+    /// The data in one line.
+    pub data: String,
+    /// The network's name.
+    pub network: String,
+    /// Its prunable weights.
+    pub weights: usize,
+    /// Repetitions.
+    pub seeds: usize,
+    /// How many of them were there already.
+    pub reused: usize,
+    /// The folder of results.
+    pub out: String,
+}
+
+/// One line of the summary.
+struct Line {
+    round: i64,
+    branch: String,
+    density: f64,
+    kept: f64,
+    accuracy: Summary,
+    loss: Summary,
+    early_stop: Option<Summary>,
+    diverged: usize,
+}
+
+/// The summary of a table, for people and for programs.
+///
+/// # Errors
+/// When the table lacks a column.
+pub fn answer(about: &About, table: &Table) -> Result<Answer> {
+    let lines = lines(table)?;
+    Ok(Answer {
+        text: text(about, &lines)?,
+        json: object(about, &lines)?,
+        code: 0,
+    })
+}
+
+fn lines(table: &Table) -> Result<Vec<Line>> {
+    let mut keys: Vec<(i64, String)> = Vec::new();
+    for record in table.iter() {
+        let key = (record.integer("round")?, record.text("branch")?.to_string());
+        if !keys.contains(&key) {
+            keys.push(key);
+        }
+    }
+    // A stable sort: within a round the branches stay in the order of the table.
+    keys.sort_by_key(|(round, _)| *round);
+    let mut lines = Vec::with_capacity(keys.len());
+    for (round, branch) in keys {
+        let (mut accuracies, mut losses, mut stops) = (Vec::new(), Vec::new(), Vec::new());
+        let (mut density, mut kept, mut diverged) = (0.0, 0.0, 0);
+        for record in table.iter() {
+            if record.integer("round")? != round || record.text("branch")? != branch {
+                continue;
+            }
+            accuracies.push(record.real("test_accuracy")?);
+            let loss = record.real("test_loss")?;
+            if loss.is_finite() {
+                losses.push(loss);
+            }
+            stops.extend(record.optional_real("early_stop_step")?);
+            density += record.real("density")?;
+            kept += record.real("kept")?;
+            diverged += usize::from(record.text("status")? == "diverged");
+        }
+        let seeds = accuracies.len() as f64;
+        let nothing = Summary {
+            count: 0,
+            mean: f64::INFINITY,
+            standard_deviation: f64::NAN,
+        };
+        lines.push(Line {
+            round,
+            branch,
+            density: density / seeds,
+            kept: kept / seeds,
+            accuracy: Summary::of(&accuracies)?,
+            loss: if losses.is_empty() {
+                nothing
+            } else {
+                Summary::of(&losses)?
+            },
+            early_stop: if stops.is_empty() {
+                None
+            } else {
+                Some(Summary::of(&stops)?)
+            },
+            diverged,
+        });
+    }
+    Ok(lines)
+}
+
+/// Half the width of the interval of a mean; nothing for a single value.
+fn half_width(summary: &Summary) -> Result<Option<f64>> {
+    if summary.count < 2 {
+        return Ok(None);
+    }
+    Ok(Some(summary.interval(LEVEL)?.width() / 2.0))
+}
+
+fn mean(summary: &Summary, digits: usize) -> Result<String> {
+    Ok(match half_width(summary)? {
+        Some(half) => format!("{:.digits$} ± {half:.digits$}", summary.mean),
+        None => format!("{:.digits$}", summary.mean),
+    })
+}
+
+fn text(about: &About, lines: &[Line]) -> Result<String> {
+    let mut out = String::new();
+    let _ = writeln!(out, "{}", about.data);
+    let _ = writeln!(
+        out,
+        "{}: {} weights, biases never pruned; {}{}",
+        about.network,
+        about.weights,
+        count(about.seeds, "seed"),
+        match about.reused {
+            0 => String::new(),
+            reused => format!(", {reused} from earlier runs"),
+        }
+    );
+    let _ = writeln!(
+        out,
+        "\nRound  Branch       Density  Weights  Test accuracy      Test loss          Early stop at step"
+    );
+    for line in lines {
+        let stop = line
+            .early_stop
+            .as_ref()
+            .map_or(Ok("none".to_string()), |s| mean(s, 0))?;
+        let diverged = match line.diverged {
+            0 => String::new(),
+            n => format!("  ({n} diverged)"),
+        };
+        let _ = writeln!(
+            out,
+            "{:>5}  {:<12} {:<8.4} {:<8.0} {:<18} {:<18} {stop}{diverged}",
+            line.round,
+            line.branch,
+            line.density,
+            line.kept,
+            mean(&line.accuracy, 4)?,
+            mean(&line.loss, 4)?
+        );
+    }
+    if about.seeds > 1 {
+        out.push_str("\nMean ± half the 95 % Student interval over seeds, on one and the same test set.\n");
+    }
+    let _ = writeln!(out, "Rows in {0}/table.csv and {0}/history.csv.", about.out);
+    Ok(out)
+}
+
+fn count(number: usize, thing: &str) -> String {
+    format!("{number} {thing}{}", if number == 1 { "" } else { "s" })
+}
+
+fn object(about: &About, lines: &[Line]) -> Result<Value> {
+    let statistic = |summary: &Summary| -> Result<Value> {
+        Ok(json!({
+            "mean": summary.mean,
+            "half_width": half_width(summary)?,
+            "standard_deviation": summary.standard_deviation,
+            "count": summary.count,
+        }))
+    };
+    let mut rounds = Vec::with_capacity(lines.len());
+    for line in lines {
+        rounds.push(json!({
+            "round": line.round,
+            "branch": line.branch,
+            "density": line.density,
+            "kept": line.kept,
+            "test_accuracy": statistic(&line.accuracy)?,
+            "test_loss": statistic(&line.loss)?,
+            "early_stop_step": line.early_stop.as_ref().map(statistic).transpose()?,
+            "diverged": line.diverged,
+        }));
+    }
+    Ok(json!({
+        "data": about.data,
+        "network": about.network,
+        "weights": about.weights,
+        "seeds": about.seeds,
+        "seeds_reused": about.reused,
+        "level": LEVEL,
+        "out": about.out,
+        "rounds": rounds,
+    }))
+}
