@@ -256,7 +256,7 @@ impl Point {
     /// mean, γ, is √T times smaller. The quantile of the mean is then `z + γ(z² − 1)/6` standard errors away (first term
     /// of Cornish and Fisher), which is used while the correction is at most half of z.
     fn tolerance(&self, z: f64) -> Result<Option<f64>> {
-        if self.replicates < 30.0 || !(self.mean > 0.0) {
+        if self.replicates < 30.0 || self.mean.is_nan() || self.mean <= 0.0 {
             return Ok(None);
         }
         let moment = self.second_moment()?;
