@@ -1,0 +1,136 @@
+//! What kind of measurement matrix is the Jacobian of a small network, and what does the linear model say when weights
+//! are set to zero?
+//!
+//! Rows of one table: `euler` and `error`, how the linear model and the network part when weights go; `reversal`, the
+//! coefficient of the linear model on the original output under random masks; `operator` and `cosine`, the columns of
+//! the Jacobian and of three matrices of the same size; `recovery`, planted vectors recovered through them.
+
+mod claims;
+mod draw;
+mod linear_model;
+mod operators;
+#[cfg(test)]
+mod tests;
+
+use ticketsense::harness::figures::Figure;
+use ticketsense::harness::{Budget, Cell, Claim, Context, Experiment, Scale};
+use ticketsense::networks::Array;
+use ticketsense::table::{Column, Row, Table, Value};
+use ticketsense::{Error, Result, Seed};
+
+pub(super) struct JacobianSensing;
+
+const COLUMNS: &[Column] = &[
+    Column::text("part", "What the row is about: euler, error, reversal, operator, cosine or recovery."),
+    Column::text("activation", "Activation of the network."),
+    Column::integer("layers", "", "Weight layers L of the network."),
+    Column::text("removed", "Which weights go first: smallest or random."),
+    Column::real("density", "", "Fraction of the weights kept."),
+    Column::integer("networks", "", "Networks behind a mean."),
+    Column::real("mean", "", "Mean: Euler's relative deviation (the largest), relative error, or coefficient."),
+    Column::real("standard_error", "", "Standard error of that mean over networks."),
+    Column::real("of_change", "", "Mean error of the linear model over the true change of the output."),
+    Column::real("of_change_error", "", "Standard error of that mean over networks."),
+    Column::text("operator", "jacobian, surrogate, whitened or gaussian."),
+    Column::integer("number", "", "Number of the network."),
+    Column::integer("rows", "", "Rows of the operator."),
+    Column::integer("columns", "", "Columns of the operator."),
+    Column::integer("zero", "", "Columns that are exactly zero."),
+    Column::integer("merged", "", "Columns parallel to an earlier one."),
+    Column::integer("rank", "", "Number of singular values above rounding."),
+    Column::integer("hidden", "", "Hidden units."),
+    Column::integer("null_units", "", "Hidden units whose scaling direction the operator does not see."),
+    Column::real("coherence", "", "Largest |cosine| of two columns."),
+    Column::real("merged_coherence", "", "The same without zero columns and with parallel ones merged."),
+    Column::real("isometry", "", "Lower end of the restricted isometry constant of order 2, unit merged columns."),
+    Column::integer("certified", "", "Most nonzeros that any guarantee certifies, unit merged columns."),
+    Column::real("cosine_low", "", "Lower edge of a bin of |cosine|."),
+    Column::integer("count", "", "Pairs of columns in the bin."),
+    Column::text("solver", "omp or basis-pursuit."),
+    Column::integer("nonzeros", "", "Nonzeros of the planted vector."),
+    Column::integer("trials", "", "Planted vectors."),
+    Column::integer("successes", "", "Those recovered to a relative error of 1e-4."),
+];
+
+fn row_of(values: &[(&str, Value)]) -> Result<Row> {
+    super::rows::row_of(COLUMNS, values)
+}
+
+/// Features of an input and classes of every network here.
+const INPUTS: usize = 8;
+const CLASSES: usize = 4;
+
+/// The name of a bias-free network of `layers` weight layers of the given hidden width.
+fn network_name(activation: &str, layers: usize, width: usize) -> String {
+    let widths = vec![width.to_string(); layers - 1].join("-");
+    let base = if layers == 1 { "linear".to_string() } else { format!("mlp:{widths}") };
+    format!("{base}:{activation}:no-bias")
+}
+
+/// Independent standard normal inputs.
+fn gaussian_inputs(samples: usize, seed: &Seed) -> Array<f64> {
+    use rand::RngExt;
+    let mut rng = seed.stream("inputs").rng();
+    Array::from_fn(samples, INPUTS, |_, _| rng.sample(rand_distr::StandardNormal))
+}
+
+impl Experiment for JacobianSensing {
+    fn id(&self) -> &'static str {
+        "jacobian-sensing"
+    }
+
+    fn question(&self) -> &'static str {
+        "Is the Jacobian of a network a usable measurement matrix for finding sparse weights?"
+    }
+
+    fn columns(&self) -> &'static [Column] {
+        COLUMNS
+    }
+
+    fn cells(&self, scale: Scale) -> Vec<Cell> {
+        let part = |name: &str| Cell::new().problem("part", name);
+        let mut cells = Vec::new();
+        for (activation, layers) in linear_model::ERROR_NETWORKS {
+            cells.push(part("error").problem("activation", activation).problem("layers", layers));
+        }
+        for layers in linear_model::REVERSAL_DEPTHS {
+            for activation in ["relu", "tanh"] {
+                cells.push(part("reversal").problem("layers", layers).treatment("activation", activation));
+            }
+        }
+        let networks: usize = scale.pick(2, 16, 100);
+        cells.extend((0..networks).map(|number| part("operator").problem("number", number)));
+        cells
+    }
+
+    fn run(&self, cell: &Cell, context: &Context<'_>) -> Result<Vec<Row>> {
+        let (scale, seed) = (context.scale(), context.seed(cell));
+        match cell.text("part")? {
+            "error" => {
+                let networks = scale.pick(10, 60, 400);
+                linear_model::error(cell.text("activation")?, cell.integer("layers")?, networks, &seed)
+            }
+            "reversal" => {
+                let (networks, masks) = scale.pick((30, 4), (100, 20), (400, 50));
+                linear_model::reversal(cell.text("activation")?, cell.integer("layers")?, networks, masks, &seed)
+            }
+            "operator" => operators::rows(cell.integer("number")?, scale.pick(2, 10, 20), context, &seed),
+            other => Err(Error::unknown("part", other, ["error", "reversal", "operator"])),
+        }
+    }
+
+    fn claims(&self) -> &'static [Claim] {
+        claims::CLAIMS
+    }
+
+    fn draw(&self, table: &Table) -> Result<Figure> {
+        draw::figure(table)
+    }
+
+    fn budget(&self) -> Budget {
+        Budget {
+            seconds: 25,
+            memory_mb: 100,
+        }
+    }
+}
