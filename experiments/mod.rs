@@ -3,8 +3,10 @@
 //! They are compiled into the program and see only the public library, as any other user of it does.
 
 mod conditioning;
+mod jacobian_sensing;
 mod percolation;
 mod phase_transition;
+mod rows;
 mod signal_propagation;
 mod tickets;
 
@@ -15,5 +17,6 @@ pub static EXPERIMENTS: &[&dyn Experiment] = &[
     &phase_transition::PhaseTransition,
     &percolation::Percolation,
     &signal_propagation::SignalPropagation,
+    &jacobian_sensing::JacobianSensing,
     &conditioning::Conditioning,
 ];

@@ -8,6 +8,14 @@ pub(super) fn row_of(columns: &[Column], values: &[(&str, Value)]) -> Result<Row
     if let Some((name, _)) = values.iter().find(|(name, _)| columns.iter().all(|c| c.name != *name)) {
         return Err(Error::unknown("column", *name, columns.iter().map(|c| c.name)));
     }
-    let value = |column: &Column| values.iter().find(|(name, _)| *name == column.name).map(|(_, v)| v.clone());
-    Ok(Row(columns.iter().map(|column| value(column).unwrap_or(Value::Missing)).collect()))
+    let value = |column: &Column| {
+        values
+            .iter()
+            .find(|(name, _)| *name == column.name)
+            .map(|(_, v)| v.clone())
+    };
+    Ok(Row(columns
+        .iter()
+        .map(|column| value(column).unwrap_or(Value::Missing))
+        .collect()))
 }

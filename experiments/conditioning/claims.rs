@@ -152,7 +152,9 @@ fn count(table: &Table, definite: bool) -> Result<Counted> {
         counted.worse += row.integer("worse")?;
         counted.doubtful += row.integer("doubtful")?;
         let violation = row.real("interlacing")?;
-        counted.interlacing = counted.interlacing.max(if violation.is_nan() { f64::INFINITY } else { violation });
+        counted.interlacing = counted
+            .interlacing
+            .max(if violation.is_nan() { f64::INFINITY } else { violation });
         if row.integer("worse")? > 0
             && let Some(condition) = row.optional_real("worst_condition")?
         {
@@ -188,7 +190,10 @@ pub(super) fn log_conditions(table: &Table, at: &str, mask: &str) -> Result<Vec<
 pub(super) fn networks(table: &Table, at: &str) -> Result<String> {
     let dense = log_conditions(table, at, "dense")?;
     if dense.len() < LEAST_PAIRS {
-        return Ok(format!("undecided for networks: {} pairs, fewer than {LEAST_PAIRS}", dense.len()));
+        return Ok(format!(
+            "undecided for networks: {} pairs, fewer than {LEAST_PAIRS}",
+            dense.len()
+        ));
     }
     let first: Vec<f64> = dense.iter().map(|(_, v)| *v).collect();
     let mut words = Vec::new();
@@ -202,7 +207,11 @@ pub(super) fn networks(table: &Table, at: &str) -> Result<String> {
             difference.mean, interval.lower, interval.upper
         ));
     }
-    Ok(format!("{} pairs, change of log10 κ⁺: {}", dense.len(), words.join("; ")))
+    Ok(format!(
+        "{} pairs, change of log10 κ⁺: {}",
+        dense.len(),
+        words.join("; ")
+    ))
 }
 
 /// The median of |measured/predicted − 1| under a mask after `steps` steps.
@@ -213,7 +222,11 @@ pub(super) fn deviation(table: &Table, mask: &str, steps: i64) -> Result<Option<
             found.push(row.real("deviation")?.abs());
         }
     }
-    if found.is_empty() { Ok(None) } else { median(&found).map(Some) }
+    if found.is_empty() {
+        Ok(None)
+    } else {
+        median(&found).map(Some)
+    }
 }
 
 fn masks_and_conditioning(table: &Table) -> Result<Verdict> {
@@ -225,7 +238,11 @@ fn masks_and_conditioning(table: &Table) -> Result<Verdict> {
     ];
     let (definite, singular) = (count(table, true)?, count(table, false)?);
     if definite.masks == 0 || singular.masks == 0 {
-        return Ok(undecided(statistic, hypotheses, "definite and singular matrices are both needed"));
+        return Ok(undecided(
+            statistic,
+            hypotheses,
+            "definite and singular matrices are both needed",
+        ));
     }
     let broken = definite.worse > 0 || definite.interlacing > EIGENVALUE_ROUNDING;
     let decision = if broken {
@@ -239,7 +256,10 @@ fn masks_and_conditioning(table: &Table) -> Result<Verdict> {
             why: "no mask of a singular matrix raised the condition number".into(),
         }
     };
-    let interlaced = format!("masked eigenvalues leave the interlacing bounds by {:e}", definite.interlacing);
+    let interlaced = format!(
+        "masked eigenvalues leave the interlacing bounds by {:e}",
+        definite.interlacing
+    );
     let counterexample = if definite.worse > 0 {
         definite.worst
     } else if broken {
@@ -283,13 +303,21 @@ fn eigenmodes(table: &Table) -> Result<Verdict> {
         } else {
             generic_rows += 1;
             if distance > generic.0 {
-                let words = format!("{family} matrix {}, {} kept", row.integer("number")?, row.integer("kept")?);
+                let words = format!(
+                    "{family} matrix {}, {} kept",
+                    row.integer("number")?,
+                    row.integer("kept")?
+                );
                 generic = (distance, words);
             }
         }
     }
     if generic_rows == 0 || aligned_rows == 0 {
-        return Ok(undecided(statistic, hypotheses, "generic and aligned matrices are both needed"));
+        return Ok(undecided(
+            statistic,
+            hypotheses,
+            "generic and aligned matrices are both needed",
+        ));
     }
     let decision = if aligned > EIGENVALUE_ROUNDING {
         Decision::Undecided {

@@ -20,38 +20,81 @@ use ticketsense::{Error, Result};
 pub(super) struct Conditioning;
 
 const COLUMNS: &[Column] = &[
-    Column::text("part", "What the row is about: descent, masks, eigenvalue, spectrum or training."),
+    Column::text(
+        "part",
+        "What the row is about: descent, masks, eigenvalue, spectrum or training.",
+    ),
     Column::text("family", "The kind of matrix, or the mask of the network."),
     Column::text(
         "at",
         "Where the kernel is taken: at the dense start, on the kept weights, or at the masked network's own start.",
     ),
-    Column::integer("number", "", "Number of the matrix, of the eigenvalue, or of the pair of networks."),
+    Column::integer(
+        "number",
+        "",
+        "Number of the matrix, of the eigenvalue, or of the pair of networks.",
+    ),
     Column::integer("order", "", "Order of the matrix."),
     Column::integer("kept", "", "Coordinates that the mask keeps; for a network, weights."),
     Column::real("step_ratio", "", "Step as a multiple of the best one."),
     Column::real("step", "", "Step of gradient descent, in units of one over curvature."),
     Column::integer("steps", "", "Number of steps done."),
     Column::integer("masks", "", "Masks of that size that were examined."),
-    Column::integer("worse", "", "Those of them that raise the condition number beyond rounding."),
-    Column::integer("doubtful", "", "Those of them whose rank is not clear, which count as not worse."),
-    Column::real("dense_condition", "", "Condition number of the nonzero spectrum of the whole matrix."),
-    Column::real("condition", "", "Condition number of the nonzero spectrum; the median over masks."),
+    Column::integer(
+        "worse",
+        "",
+        "Those of them that raise the condition number beyond rounding.",
+    ),
+    Column::integer(
+        "doubtful",
+        "",
+        "Those of them whose rank is not clear, which count as not worse.",
+    ),
+    Column::real(
+        "dense_condition",
+        "",
+        "Condition number of the nonzero spectrum of the whole matrix.",
+    ),
+    Column::real(
+        "condition",
+        "",
+        "Condition number of the nonzero spectrum; the median over masks.",
+    ),
     Column::real("worst_condition", "", "The largest condition number over the masks."),
     Column::text("worst_mask", "The mask that attains it, a digit a coordinate."),
-    Column::real("interlacing", "", "Largest violation of interlacing, over the largest eigenvalue."),
+    Column::real(
+        "interlacing",
+        "",
+        "Largest violation of interlacing, over the largest eigenvalue.",
+    ),
     Column::real(
         "distance",
         "",
         "Largest distance of a masked eigenvalue from the nearest one of the whole, over the largest eigenvalue.",
     ),
     Column::real("largest", "", "Largest eigenvalue."),
-    Column::real("smallest", "", "Smallest nonzero eigenvalue; for a row of one eigenvalue, that eigenvalue."),
+    Column::real(
+        "smallest",
+        "",
+        "Smallest nonzero eigenvalue; for a row of one eigenvalue, that eigenvalue.",
+    ),
     Column::integer("rank", "", "Number of nonzero eigenvalues."),
-    Column::real("gap", "", "Ratio of the smallest nonzero eigenvalue to what was taken for zero."),
-    Column::real("predicted", "", "Contraction factor a step, condition number or mean loss, by the closed form."),
+    Column::real(
+        "gap",
+        "",
+        "Ratio of the smallest nonzero eigenvalue to what was taken for zero.",
+    ),
+    Column::real(
+        "predicted",
+        "",
+        "Contraction factor a step, condition number or mean loss, by the closed form.",
+    ),
     Column::real("measured", "", "The same as measured."),
-    Column::real("deviation", "", "Relative deviation of the two: the largest over the steps, divided by the step."),
+    Column::real(
+        "deviation",
+        "",
+        "Relative deviation of the two: the largest over the steps, divided by the step.",
+    ),
 ];
 
 fn row_of(values: &[(&str, Value)]) -> Result<Row> {
@@ -81,7 +124,11 @@ impl Experiment for Conditioning {
             .iter()
             .map(|&condition| part("descent").problem("condition", condition))
             .collect();
-        cells.extend(quadratic::FAMILIES.iter().map(|f| part("masks").problem("family", f.name)));
+        cells.extend(
+            quadratic::FAMILIES
+                .iter()
+                .map(|f| part("masks").problem("family", f.name)),
+        );
         cells.push(part("eigenvalue"));
         let pairs: usize = scale.pick(2, 24, 100);
         cells.extend((0..pairs).map(|number| part("network").problem("number", number)));
@@ -95,7 +142,11 @@ impl Experiment for Conditioning {
             "masks" => quadratic::masks(cell.text("family")?, context.scale().pick(4, 40, 400), &seed),
             "eigenvalue" => quadratic::eigenvalues(&seed),
             "network" => network::rows(cell.integer("number")?, context, &seed),
-            other => Err(Error::unknown("part", other, ["descent", "masks", "eigenvalue", "network"])),
+            other => Err(Error::unknown(
+                "part",
+                other,
+                ["descent", "masks", "eigenvalue", "network"],
+            )),
         }
     }
 

@@ -84,14 +84,22 @@ fn linearised_recovery(table: &Table) -> Result<Verdict> {
         }
     }
     let errors = part(table, "error");
-    let nonlinear: Vec<&Record<'_>> = errors.iter().filter(|r| r.integer("layers").is_ok_and(|l| l > 1)).collect();
+    let nonlinear: Vec<&Record<'_>> = errors
+        .iter()
+        .filter(|r| r.integer("layers").is_ok_and(|l| l > 1))
+        .collect();
     let (mut sparse, mut dense) = (Vec::new(), Vec::new());
     for row in &nonlinear {
         let pairs = [("mean", "standard_error"), ("of_change", "of_change_error")];
         for (mean, error) in pairs {
             let found = (row.real(mean)?, row.real(error)?, row.integer("networks")?);
             if row.real("density")? == 0.1 {
-                let words = format!("{}, L = {}, {} first", row.text("activation")?, row.integer("layers")?, row.text("removed")?);
+                let words = format!(
+                    "{}, L = {}, {} first",
+                    row.text("activation")?,
+                    row.integer("layers")?,
+                    row.text("removed")?
+                );
                 sparse.push((found, words));
             } else if row.real("density")? == 0.9 && row.text("removed")? == "smallest" && mean == "mean" {
                 dense.push(found.0);
@@ -147,7 +155,10 @@ fn certificates(table: &Table) -> Result<Verdict> {
         "worst case over all vectors; zero columns dropped, parallel columns merged, columns at unit norm".into(),
     ];
     let rows = part(table, "operator");
-    let jacobians: Vec<&Record<'_>> = rows.iter().filter(|r| r.text("operator").is_ok_and(|o| o == "jacobian")).collect();
+    let jacobians: Vec<&Record<'_>> = rows
+        .iter()
+        .filter(|r| r.text("operator").is_ok_and(|o| o == "jacobian"))
+        .collect();
     let (mut certified, mut isometry, mut coherence) = (0, f64::INFINITY, (f64::INFINITY, 0.0f64));
     let (mut zero, mut merged, mut hidden, mut null_units) = (0, 0, 0, 0);
     for row in &jacobians {
@@ -175,7 +186,10 @@ fn certificates(table: &Table) -> Result<Verdict> {
         }
     };
     let mut gaussian = Vec::new();
-    for row in rows.iter().filter(|r| r.text("operator").is_ok_and(|o| o == "gaussian")) {
+    for row in rows
+        .iter()
+        .filter(|r| r.text("operator").is_ok_and(|o| o == "gaussian"))
+    {
         gaussian.push(row.real("coherence")?);
     }
     let gaussian = gaussian.iter().fold(0.0f64, |m, v| m.max(*v));
@@ -214,13 +228,20 @@ pub(super) fn recovered(table: &Table, operator: &str, solver: &str) -> Result<V
             entry.1 += row.integer("trials")?.unsigned_abs();
         }
     }
-    Ok(counts.into_iter().map(|(k, (successes, trials))| (k, successes, trials)).collect())
+    Ok(counts
+        .into_iter()
+        .map(|(k, (successes, trials))| (k, successes, trials))
+        .collect())
 }
 
 /// The largest examined number of nonzeros up to which at least half of the planted vectors are recovered; 0 for none.
 fn half_recovered(table: &Table, operator: &str, solver: &str) -> Result<i64> {
     let counts = recovered(table, operator, solver)?;
-    Ok(counts.iter().take_while(|(_, s, t)| 2 * s >= *t).last().map_or(0, |(k, ..)| *k))
+    Ok(counts
+        .iter()
+        .take_while(|(_, s, t)| 2 * s >= *t)
+        .last()
+        .map_or(0, |(k, ..)| *k))
 }
 
 fn reversal(table: &Table) -> Result<Verdict> {
@@ -238,7 +259,11 @@ fn reversal(table: &Table) -> Result<Verdict> {
     for row in &rows {
         let networks = row.integer("networks")?;
         if networks < LEAST_NETWORKS {
-            return Ok(undecided(statistic, hypotheses, format!("{networks} networks, fewer than {LEAST_NETWORKS}")));
+            return Ok(undecided(
+                statistic,
+                hypotheses,
+                format!("{networks} networks, fewer than {LEAST_NETWORKS}"),
+            ));
         }
         let (layers, density) = (row.integer("layers")?, row.real("density")?);
         let line = sign_reversal(density, layers as u32)?;
@@ -250,7 +275,10 @@ fn reversal(table: &Table) -> Result<Verdict> {
         compared += 1;
         if !(distance <= worst) {
             worst = if distance.is_nan() { f64::INFINITY } else { distance };
-            where_worst = Some(format!("L = {layers}, density {density}: mean {} against {line}", row.real("mean")?));
+            where_worst = Some(format!(
+                "L = {layers}, density {density}: mean {} against {line}",
+                row.real("mean")?
+            ));
         }
     }
     let holds = worst <= 1.0;

@@ -44,7 +44,11 @@ fn errors(table: &Table, removed: &str, title: &str) -> Result<Panel> {
                 && row.integer("layers")? == layers as i64
                 && row.text("removed")? == removed
             {
-                let (x, mean, half) = (1.0 - row.real("density")?, row.real("mean")?, z * row.real("standard_error")?);
+                let (x, mean, half) = (
+                    1.0 - row.real("density")?,
+                    row.real("mean")?,
+                    z * row.real("standard_error")?,
+                );
                 points.push((x, mean, mean - half, mean + half));
                 change.push((x, row.real("of_change")?));
             }
@@ -55,7 +59,12 @@ fn errors(table: &Table, removed: &str, title: &str) -> Result<Panel> {
             .series(Series::line("", change).colour_of(label.clone()).dotted())
             .series(Series::measured(label, points).connected());
     }
-    Ok(panel.note(0.98, 1.6e-3, "dotted: over ‖f(θ) − f(θ₀)‖", ticketsense::harness::figures::Anchor::End))
+    Ok(panel.note(
+        0.98,
+        1.6e-3,
+        "dotted: over ‖f(θ) − f(θ₀)‖",
+        ticketsense::harness::figures::Anchor::End,
+    ))
 }
 
 fn cosines(table: &Table) -> Result<Panel> {
@@ -69,7 +78,9 @@ fn cosines(table: &Table) -> Result<Panel> {
         for row in part(table, "cosine") {
             if row.text("operator")? == operator {
                 // Bins are labelled by whole thousandths, so that they can be keys.
-                *counts.entry((1000.0 * row.real("cosine_low")?).round() as i64).or_insert(0) += row.integer("count")?;
+                *counts
+                    .entry((1000.0 * row.real("cosine_low")?).round() as i64)
+                    .or_insert(0) += row.integer("count")?;
             }
         }
         let total: i64 = counts.values().sum();

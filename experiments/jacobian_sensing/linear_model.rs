@@ -23,7 +23,11 @@ const SAMPLES: usize = 20;
 /// One network with random weights and inputs, linearised there.
 fn draw(activation: &str, layers: usize, width: usize, seed: &Seed) -> Result<Linearisation> {
     let network = Network::preset(&network_name(activation, layers, width), INPUTS, CLASSES)?;
-    let scheme = if activation == "relu" { Initialisation::HE } else { Initialisation::LECUN };
+    let scheme = if activation == "relu" {
+        Initialisation::HE
+    } else {
+        Initialisation::LECUN
+    };
     let theta: Vec<f64> = network.initial(seed, &scheme)?;
     Linearisation::new(&network, &theta, &gaussian_inputs(SAMPLES, seed))
 }
@@ -55,7 +59,10 @@ fn order(at: &Linearisation, removed: &str, seed: &Seed) -> Vec<usize> {
 pub(super) fn error(activation: &str, layers: usize, networks: usize, seed: &Seed) -> Result<Vec<Row>> {
     let places = DENSITIES.len();
     let mut euler = 0.0f64;
-    let mut errors = [vec![(Vec::new(), Vec::new()); places], vec![(Vec::new(), Vec::new()); places]];
+    let mut errors = [
+        vec![(Vec::new(), Vec::new()); places],
+        vec![(Vec::new(), Vec::new()); places],
+    ];
     for number in 0..networks {
         let seed = seed.replicate(number as u64);
         let at = draw(activation, layers, WIDTH, &seed)?;
@@ -70,7 +77,9 @@ pub(super) fn error(activation: &str, layers: usize, networks: usize, seed: &See
                 let truth = at.network().outputs(&masked, at.inputs())?;
                 let error = distance(truth.as_slice(), at.linear_outputs(&masked)?.as_slice());
                 errors.0.push(error / norm(at.outputs().as_slice()));
-                errors.1.push(error / distance(truth.as_slice(), at.outputs().as_slice()));
+                errors
+                    .1
+                    .push(error / distance(truth.as_slice(), at.outputs().as_slice()));
             }
         }
     }
@@ -103,7 +112,13 @@ pub(super) fn error(activation: &str, layers: usize, networks: usize, seed: &See
 
 /// The coefficient `⟨f_lin(m ∘ θ₀), f₀⟩ / ‖f₀‖²` of the linear model on the original output, under masks that keep each
 /// weight with the probability of the density. Networks of one depth share weights and inputs over activations.
-pub(super) fn reversal(activation: &str, layers: usize, networks: usize, masks: usize, seed: &Seed) -> Result<Vec<Row>> {
+pub(super) fn reversal(
+    activation: &str,
+    layers: usize,
+    networks: usize,
+    masks: usize,
+    seed: &Seed,
+) -> Result<Vec<Row>> {
     let densities: Vec<f64> = (0..=10).map(|i| f64::from(i) / 10.0).collect();
     let mut means = vec![Vec::with_capacity(networks); densities.len()];
     for number in 0..networks {

@@ -21,15 +21,26 @@ use ticketsense::{Error, Result, Seed};
 pub(super) struct JacobianSensing;
 
 const COLUMNS: &[Column] = &[
-    Column::text("part", "What the row is about: euler, error, reversal, operator, cosine or recovery."),
+    Column::text(
+        "part",
+        "What the row is about: euler, error, reversal, operator, cosine or recovery.",
+    ),
     Column::text("activation", "Activation of the network."),
     Column::integer("layers", "", "Weight layers L of the network."),
     Column::text("removed", "Which weights go first: smallest or random."),
     Column::real("density", "", "Fraction of the weights kept."),
     Column::integer("networks", "", "Networks behind a mean."),
-    Column::real("mean", "", "Mean: Euler's relative deviation (the largest), relative error, or coefficient."),
+    Column::real(
+        "mean",
+        "",
+        "Mean: Euler's relative deviation (the largest), relative error, or coefficient.",
+    ),
     Column::real("standard_error", "", "Standard error of that mean over networks."),
-    Column::real("of_change", "", "Mean error of the linear model over the true change of the output."),
+    Column::real(
+        "of_change",
+        "",
+        "Mean error of the linear model over the true change of the output.",
+    ),
     Column::real("of_change_error", "", "Standard error of that mean over networks."),
     Column::text("operator", "jacobian, surrogate, whitened or gaussian."),
     Column::integer("number", "", "Number of the network."),
@@ -39,11 +50,27 @@ const COLUMNS: &[Column] = &[
     Column::integer("merged", "", "Columns parallel to an earlier one."),
     Column::integer("rank", "", "Number of singular values above rounding."),
     Column::integer("hidden", "", "Hidden units."),
-    Column::integer("null_units", "", "Hidden units whose scaling direction the operator does not see."),
+    Column::integer(
+        "null_units",
+        "",
+        "Hidden units whose scaling direction the operator does not see.",
+    ),
     Column::real("coherence", "", "Largest |cosine| of two columns."),
-    Column::real("merged_coherence", "", "The same without zero columns and with parallel ones merged."),
-    Column::real("isometry", "", "Lower end of the restricted isometry constant of order 2, unit merged columns."),
-    Column::integer("certified", "", "Most nonzeros that any guarantee certifies, unit merged columns."),
+    Column::real(
+        "merged_coherence",
+        "",
+        "The same without zero columns and with parallel ones merged.",
+    ),
+    Column::real(
+        "isometry",
+        "",
+        "Lower end of the restricted isometry constant of order 2, unit merged columns.",
+    ),
+    Column::integer(
+        "certified",
+        "",
+        "Most nonzeros that any guarantee certifies, unit merged columns.",
+    ),
     Column::real("cosine_low", "", "Lower edge of a bin of |cosine|."),
     Column::integer("count", "", "Pairs of columns in the bin."),
     Column::text("solver", "omp or basis-pursuit."),
@@ -63,7 +90,11 @@ const CLASSES: usize = 4;
 /// The name of a bias-free network of `layers` weight layers of the given hidden width.
 fn network_name(activation: &str, layers: usize, width: usize) -> String {
     let widths = vec![width.to_string(); layers - 1].join("-");
-    let base = if layers == 1 { "linear".to_string() } else { format!("mlp:{widths}") };
+    let base = if layers == 1 {
+        "linear".to_string()
+    } else {
+        format!("mlp:{widths}")
+    };
     format!("{base}:{activation}:no-bias")
 }
 
@@ -91,11 +122,19 @@ impl Experiment for JacobianSensing {
         let part = |name: &str| Cell::new().problem("part", name);
         let mut cells = Vec::new();
         for (activation, layers) in linear_model::ERROR_NETWORKS {
-            cells.push(part("error").problem("activation", activation).problem("layers", layers));
+            cells.push(
+                part("error")
+                    .problem("activation", activation)
+                    .problem("layers", layers),
+            );
         }
         for layers in linear_model::REVERSAL_DEPTHS {
             for activation in ["relu", "tanh"] {
-                cells.push(part("reversal").problem("layers", layers).treatment("activation", activation));
+                cells.push(
+                    part("reversal")
+                        .problem("layers", layers)
+                        .treatment("activation", activation),
+                );
             }
         }
         let networks: usize = scale.pick(2, 16, 100);
@@ -112,7 +151,13 @@ impl Experiment for JacobianSensing {
             }
             "reversal" => {
                 let (networks, masks) = scale.pick((30, 4), (100, 20), (400, 50));
-                linear_model::reversal(cell.text("activation")?, cell.integer("layers")?, networks, masks, &seed)
+                linear_model::reversal(
+                    cell.text("activation")?,
+                    cell.integer("layers")?,
+                    networks,
+                    masks,
+                    &seed,
+                )
             }
             "operator" => operators::rows(cell.integer("number")?, scale.pick(2, 10, 20), context, &seed),
             other => Err(Error::unknown("part", other, ["error", "reversal", "operator"])),

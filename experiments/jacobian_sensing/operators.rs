@@ -100,7 +100,9 @@ fn null_units(jacobian: &DMatrix<f64>, theta: &[f64]) -> usize {
             direction[i] = -theta[i];
         }
         let image = jacobian * DMatrix::from_column_slice(theta.len(), 1, &direction);
-        let size: f64 = (0..theta.len()).map(|i| jacobian.column(i).norm() * direction[i].abs()).sum();
+        let size: f64 = (0..theta.len())
+            .map(|i| jacobian.column(i).norm() * direction[i].abs())
+            .sum();
         image.norm() <= 16.0 * f64::EPSILON * size
     };
     (0..HIDDEN).filter(is_null).count()
@@ -128,12 +130,17 @@ fn rank(svd: &ThinSvd) -> usize {
 /// `(J Jᵀ)^{−1/2} J`, on the range of J.
 fn whitened(svd: &ThinSvd) -> Result<DMatrix<f64>> {
     let rank = rank(svd);
-    product(&svd.u.columns(0, rank).into_owned(), &svd.v.columns(0, rank).transpose())
+    product(
+        &svd.u.columns(0, rank).into_owned(),
+        &svd.v.columns(0, rank).transpose(),
+    )
 }
 
 /// Vectors of ±1 on random columns that are not zero, for each number of nonzeros.
 fn plants(jacobian: &DMatrix<f64>, trials: usize, seed: &Seed) -> Vec<Vec<Vec<f64>>> {
-    let live: Vec<usize> = (0..jacobian.ncols()).filter(|&j| jacobian.column(j).norm() > 0.0).collect();
+    let live: Vec<usize> = (0..jacobian.ncols())
+        .filter(|&j| jacobian.column(j).norm() > 0.0)
+        .collect();
     let mut rng = seed.stream("planted").rng();
     let mut draw = |nonzeros: usize| {
         let mut x = vec![0.0; jacobian.ncols()];
@@ -142,7 +149,10 @@ fn plants(jacobian: &DMatrix<f64>, trials: usize, seed: &Seed) -> Vec<Vec<Vec<f6
         }
         x
     };
-    NONZEROS.iter().map(|&k| (0..trials).map(|_| draw(k)).collect()).collect()
+    NONZEROS
+        .iter()
+        .map(|&k| (0..trials).map(|_| draw(k)).collect())
+        .collect()
 }
 
 fn successes(a: &DenseOperator, solver: &str, nonzeros: usize, planted: &[Vec<f64>]) -> Result<usize> {

@@ -56,7 +56,9 @@ fn the_linear_model_fails_at_a_tenth_of_the_weights_and_is_exact_for_a_linear_ne
 #[test]
 fn small_errors_would_uphold_the_linear_model_and_a_broken_identity_would_decide_nothing() {
     let mut rows = errors();
-    let errors_only: Vec<usize> = (0..rows.len()).filter(|&i| rows[i].0[0] == Value::from("error")).collect();
+    let errors_only: Vec<usize> = (0..rows.len())
+        .filter(|&i| rows[i].0[0] == Value::from("error"))
+        .collect();
     for &i in &errors_only {
         for column in ["mean", "of_change"] {
             set(&mut rows[i..=i], column, 0.01);
@@ -91,7 +93,10 @@ fn relu_means_lie_on_the_line_and_the_wrong_line_is_refuted() {
 #[test]
 fn a_certificate_for_two_nonzeros_would_change_the_verdict() {
     assert_eq!(verdict("I8", vec![jacobian(1, 0.98)]).decision.as_str(), "holds-under");
-    assert_eq!(verdict("I8", vec![jacobian(1, 0.98), jacobian(2, 0.3)]).decision, Decision::Holds);
+    assert_eq!(
+        verdict("I8", vec![jacobian(1, 0.98), jacobian(2, 0.3)]).decision,
+        Decision::Holds
+    );
     assert_eq!(verdict("I8", vec![jacobian(1, 0.5)]).decision.as_str(), "undecided");
     assert_eq!(verdict("I8", Vec::new()).decision.as_str(), "undecided");
 }

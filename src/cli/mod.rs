@@ -45,7 +45,9 @@ macro_rules! commands {
 }
 
 /// Every command, in the order of the help.
-pub static COMMANDS: &[Command] = commands![reproduce, list, describe, claims, draw, imp, solve, certify, theory];
+pub static COMMANDS: &[Command] = commands![
+    reproduce, list, describe, claims, draw, imp, linearize, solve, certify, theory
+];
 
 /// The name of the global flag for JSON.
 pub const JSON: &str = "json";

@@ -1,0 +1,421 @@
+//! `linearize`: a network at its weights, seen as a measurement matrix.
+
+use super::{Answer, option};
+use clap::{Arg, ArgMatches, value_parser};
+use serde_json::{Value, json};
+use std::fmt::Write;
+use std::path::{Path, PathBuf};
+use ticketsense::data::{self, DataChoice, Dataset, npy};
+use ticketsense::estimators::{Coherence, Estimator, NonzeroConditioning, SingularExtremes, nonzero_conditioning};
+use ticketsense::linalg::norm;
+use ticketsense::linearize::{Biases, Jacobian, Linearisation, RowTransform};
+use ticketsense::networks::{Activation, Array, Initialisation, Network};
+use ticketsense::operators::MeasurementOperator;
+use ticketsense::outcome::Certainty;
+use ticketsense::statistics::median;
+use ticketsense::support::{Mask, Support};
+use ticketsense::training::Bundle;
+use ticketsense::{Error, Result, Seed};
+
+/// The largest tangent kernel that is decomposed in full: about a second.
+const DENSE_KERNEL: usize = 1500;
+
+/// The command line of `linearize`.
+pub fn command() -> clap::Command {
+    let text = |name: &'static str, value: &'static str, help: &'static str| {
+        Arg::new(name).long(name).value_name(value).help(help)
+    };
+    clap::Command::new("linearize")
+        .about("Columns, coherence and tangent kernel of a network's Jacobian at a checkpoint or at random weights")
+        .arg(
+            text("network", "PRESET", "The network: lenet-300-100, mlp:100-50, mlp:20:tanh:no-bias, linear").required(true),
+        )
+        .arg(
+            text("checkpoint", "F", "Its weights: a checkpoint of a training; random ones of He's law without it")
+                .value_parser(value_parser!(PathBuf)),
+        )
+        .arg(text("data", "SET|DIR", "The samples: digits, or a folder of MNIST or CIFAR-10 files").default_value("digits"))
+        .arg(
+            text("mask", "F.npy", "Keep these: one 0 or 1 a parameter, or a weight; the checkpoint's mask without it")
+                .value_parser(value_parser!(PathBuf)),
+        )
+        .arg(
+            text("samples", "N", "Training samples, classes balanced")
+                .default_value("50")
+                .value_parser(value_parser!(usize)),
+        )
+        .arg(
+            text("max-columns", "N", "Compare at most so many columns; the coherence of a random choice is a lower bound")
+                .default_value("5000")
+                .value_parser(value_parser!(usize)),
+        )
+        .arg(
+            text("seed", "N", "Seed of random weights, samples and choices")
+                .default_value("0")
+                .value_parser(value_parser!(u64)),
+        )
+}
+
+/// Runs `linearize`.
+///
+/// # Errors
+/// On unknown networks and data, files that cannot be read or do not fit the network, and counts out of range.
+pub fn run(matches: &ArgMatches) -> Result<Answer> {
+    let choice: DataChoice = option::<String>(matches, "data")?.parse()?;
+    let dataset = data::load(&choice)?;
+    let seed = Seed::root(*option::<u64>(matches, "seed")?);
+    let name = option::<String>(matches, "network")?;
+    let network = Network::preset(name, dataset.features(), dataset.classes())?;
+    let (theta, stored) = match matches.get_one::<PathBuf>("checkpoint") {
+        Some(path) => checkpoint(path, &network)?,
+        None => (network.initial(&seed, &Initialisation::HE)?, None),
+    };
+    let mask = match matches.get_one::<PathBuf>("mask") {
+        Some(path) => read_mask(path, &network)?,
+        None => stored.unwrap_or_else(|| network.layout().full_mask()),
+    };
+    let columns = *option::<usize>(matches, "max-columns")?;
+    if columns < 2 {
+        return Err(Error::argument("max-columns", "at least 2", columns));
+    }
+    let inputs = samples(&dataset, *option::<usize>(matches, "samples")?, &seed)?;
+    let page = Page::new(&network, theta, &mask, &inputs, columns, &seed)?;
+    Ok(Answer {
+        text: page.text(),
+        json: page.json(),
+        code: 0,
+    })
+}
+
+fn samples(dataset: &Dataset, count: usize, seed: &Seed) -> Result<Array<f64>> {
+    let chosen = dataset.stratified(count, seed)?;
+    Array::new(chosen.len(), dataset.features(), dataset.rows::<f64>(&chosen)?)
+}
+
+/// Parameters and mask of a checkpoint, which must be one of this network.
+fn checkpoint(path: &Path, network: &Network) -> Result<(Vec<f64>, Option<Mask>)> {
+    let bundle = Bundle::load(path)?;
+    let identity = bundle.field("identity", "the identity of a training", Value::as_str)?;
+    let made_by = identity.split(';').next().unwrap_or_default();
+    let expected = format!("network={}", network.name());
+    if made_by != expected {
+        return Err(Error::format(path, "identity", expected, made_by));
+    }
+    let theta = bundle
+        .get::<f64>("theta")
+        .or_else(|_| Ok::<_, Error>(bundle.get::<f32>("theta")?.iter().map(|&w| f64::from(w)).collect()))?;
+    let parameters = network.layout().len();
+    if theta.len() != parameters {
+        return Err(Error::format(path, "array theta", format!("{parameters} parameters"), theta.len()));
+    }
+    let mask = if bundle.contains("mask") {
+        let mask = Mask::from_bits(bundle.bits("mask")?);
+        network.layout().check_mask(&mask)?;
+        Some(mask)
+    } else {
+        None
+    };
+    Ok((theta, mask))
+}
+
+/// A mask from zeros and ones, one a parameter or one a weight.
+fn read_mask(path: &Path, network: &Network) -> Result<Mask> {
+    let values = npy::read_vector(path)?;
+    let layout = network.layout();
+    if let Some((place, value)) = values.iter().enumerate().find(|(_, v)| **v != 0.0 && **v != 1.0) {
+        return Err(Error::format(path, format!("entry {place}"), "0 or 1", value));
+    }
+    let mut mask = layout.full_mask();
+    if values.len() == layout.len() {
+        mask = Mask::from_bits(values.iter().map(|v| *v == 1.0).collect());
+    } else if values.len() == layout.prunable() {
+        for (&i, value) in layout.weights().indices().iter().zip(&values) {
+            mask.set(i, *value == 1.0);
+        }
+    } else {
+        let expected = format!("{} parameters or {} weights", layout.len(), layout.prunable());
+        return Err(Error::format(path, "mask", expected, values.len()));
+    }
+    layout.check_mask(&mask)?;
+    Ok(mask)
+}
+
+/// The smallest and largest eigenvalue of the tangent kernel, in full or by their singular values.
+enum Kernel {
+    Full(NonzeroConditioning),
+    Krylov {
+        largest: f64,
+        certainty: Certainty,
+        smallest: f64,
+    },
+}
+
+/// Everything that is told.
+struct Page {
+    network: String,
+    density: f64,
+    jacobian: (usize, usize),
+    zero: usize,
+    /// Smallest, median and largest norm of the columns that are not zero.
+    norms: Option<(f64, f64, f64)>,
+    coherence: f64,
+    compared: usize,
+    kernel: Kernel,
+    layers: usize,
+    homogeneous: bool,
+    euler: Option<f64>,
+}
+
+impl Page {
+    fn new(
+        network: &Network,
+        mut theta: Vec<f64>,
+        mask: &Mask,
+        inputs: &Array<f64>,
+        max_columns: usize,
+        seed: &Seed,
+    ) -> Result<Page> {
+        mask.apply(&mut theta)?;
+        let at = Linearisation::new(network, &theta, inputs)?;
+        let kept = mask.and(&network.layout().prunable_mask())?.support();
+        let a = at.jacobian(&kept, RowTransform::Identity, Biases::Fixed)?;
+        let norms = a.column_norms();
+        let live: Vec<usize> = (0..norms.len()).filter(|&c| norms[c] > 0.0).collect();
+        let lengths: Vec<f64> = live.iter().map(|&c| norms[c]).collect();
+        let spread = match lengths.is_empty() {
+            true => None,
+            false => Some((
+                lengths.iter().fold(f64::INFINITY, |m, v| m.min(*v)),
+                median(&lengths)?,
+                lengths.iter().fold(0.0, |m: f64, v| m.max(*v)),
+            )),
+        };
+        let (coherence, compared) = coherence(&at, &a, &live, max_columns, seed)?;
+        Ok(Page {
+            network: network.name().to_string(),
+            density: network.layout().density(mask),
+            jacobian: (a.shape().rows, a.shape().columns),
+            zero: norms.len() - live.len(),
+            norms: spread,
+            coherence,
+            compared,
+            kernel: kernel(&a, seed)?,
+            layers: network.depth(),
+            homogeneous: !network.has_bias() && matches!(network.activation(), Activation::Relu | Activation::Linear),
+            euler: euler(&at)?,
+        })
+    }
+
+    /// The rank cannot exceed the rows, nor the columns that are not zero.
+    fn rank_bound(&self) -> usize {
+        self.jacobian.0.min(self.jacobian.1 - self.zero)
+    }
+
+    fn coherence_certainty(&self) -> Certainty {
+        if self.compared == self.jacobian.1 - self.zero {
+            Certainty::Exact
+        } else {
+            Certainty::LowerBound
+        }
+    }
+
+    fn json(&self) -> Value {
+        let kernel = match &self.kernel {
+            Kernel::Full(found) => json!({
+                "certainty": "exact", "lambda_max": found.lambda_max, "lambda_min_nonzero": found.lambda_min_nonzero,
+                "rank": found.rank, "condition": found.condition(), "gap": found.gap(), "cut_off": found.tolerance,
+            }),
+            Kernel::Krylov {
+                largest,
+                certainty,
+                smallest,
+            } => json!({
+                "certainty": certainty.as_str(), "lambda_max": largest,
+                "lambda_max_interval": match certainty {
+                    Certainty::Interval { lower, upper } => Some([lower, upper]),
+                    _ => None,
+                },
+                "lambda_min_upper_bound": smallest,
+            }),
+        };
+        json!({
+            "network": self.network, "density": self.density,
+            "rows": self.jacobian.0, "columns": self.jacobian.1, "rank_bound": self.rank_bound(),
+            "zero_columns": self.zero,
+            "column_norms": self.norms.map(|(least, median, most)| json!({
+                "smallest": least, "median": median, "largest": most,
+            })),
+            "coherence": self.coherence, "coherence_certainty": self.coherence_certainty().as_str(),
+            "columns_compared": self.compared, "tangent_kernel": kernel,
+            "euler": { "weight_layers": self.layers, "relative_deviation": self.euler, "homogeneous": self.homogeneous },
+        })
+    }
+
+    fn text(&self) -> String {
+        let mut out = String::new();
+        let (rows, columns) = self.jacobian;
+        let _ = writeln!(out, "{} at density {:.4}", self.network, self.density);
+        let _ = writeln!(out, "Jacobian       {rows}×{columns}, rank at most {}", self.rank_bound());
+        let norms = self.norms.map_or("none live".into(), |(least, median, most)| {
+            format!("norms from {least:.3e} over {median:.3e} (median) to {most:.3e}")
+        });
+        let _ = writeln!(out, "Columns        {} zero; {norms}", self.zero);
+        let _ = writeln!(
+            out,
+            "Coherence      {:.6} ({}, {} columns compared)",
+            self.coherence,
+            self.coherence_certainty().as_str(),
+            self.compared
+        );
+        let _ = match &self.kernel {
+            Kernel::Full(found) => writeln!(
+                out,
+                "Tangent kernel largest eigenvalue {:.6e}, smallest nonzero {:.6e}, rank {} of {}, condition {:.3e} (exact; {:.0e} \
+                 times above the cut-off)",
+                found.lambda_max,
+                found.lambda_min_nonzero,
+                found.rank,
+                found.order,
+                found.condition(),
+                found.gap()
+            ),
+            Kernel::Krylov {
+                largest,
+                certainty,
+                smallest,
+            } => writeln!(
+                out,
+                "Tangent kernel largest eigenvalue {largest:.6e} ({}), smallest of min(rows, columns) at most {smallest:.6e}",
+                certainty.as_str()
+            ),
+        };
+        let promise = if self.homogeneous { "holds up to rounding here" } else { "not promised here: needs ReLU without biases" };
+        let deviation = self.euler.map_or("undefined, the output is zero".into(), |d| format!("relative deviation {d:.3e}"));
+        let _ = writeln!(out, "Euler          J θ = {} f(θ): {deviation} ({promise})", self.layers);
+        out
+    }
+}
+
+/// The coherence of the live columns, or of a random choice of `most` of them, and how many were compared.
+fn coherence(at: &Linearisation, a: &Jacobian, live: &[usize], most: usize, seed: &Seed) -> Result<(f64, usize)> {
+    use rand::seq::index::sample;
+    if live.is_empty() {
+        return Ok((0.0, 0));
+    }
+    let chosen: Vec<usize> = if live.len() <= most {
+        live.to_vec()
+    } else {
+        let mut rng = seed.stream("coherence").rng();
+        sample(&mut rng, live.len(), most).iter().map(|i| live[i]).collect()
+    };
+    let parameters = chosen.iter().map(|&c| a.parameters()[c]).collect();
+    let part = Support::new(parameters, at.theta().len())?;
+    let operator = at.jacobian(&part, RowTransform::Identity, Biases::Fixed)?;
+    Ok((Coherence.estimate(&operator, seed)?.value.value, chosen.len()))
+}
+
+fn kernel(a: &Jacobian, seed: &Seed) -> Result<Kernel> {
+    if a.shape().rows <= DENSE_KERNEL {
+        return nonzero_conditioning(&a.tangent_kernel(), a.shape().columns).map(Kernel::Full);
+    }
+    let found = SingularExtremes::default().estimate(a, seed)?.value;
+    let square = |v: f64| v * v;
+    Ok(Kernel::Krylov {
+        largest: square(found.largest),
+        certainty: match found.largest_certainty {
+            Certainty::Interval { lower, upper } => Certainty::Interval {
+                lower: square(lower),
+                upper: square(upper),
+            },
+            other => other,
+        },
+        smallest: square(found.smallest),
+    })
+}
+
+/// `‖Jθ − L f(θ)‖ / ‖L f(θ)‖` over all parameters; none where the output is zero.
+fn euler(at: &Linearisation) -> Result<Option<f64>> {
+    let product = at.network().jacobian_vector(at.theta(), at.theta(), at.inputs())?;
+    let scaled: Vec<f64> = at.outputs().as_slice().iter().map(|f| at.network().depth() as f64 * f).collect();
+    let error: Vec<f64> = product.as_slice().iter().zip(&scaled).map(|(a, b)| a - b).collect();
+    Ok(Some(norm(&error) / norm(&scaled)).filter(|v| v.is_finite()))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn ask(words: &[&str]) -> Result<Answer> {
+        let line = ["linearize"].iter().chain(words);
+        run(&command().try_get_matches_from(line).unwrap())
+    }
+
+    fn number(value: &Value) -> f64 {
+        value.as_f64().unwrap()
+    }
+
+    #[test]
+    fn a_network_without_biases_obeys_euler_and_one_with_tanh_does_not() {
+        let relu = ask(&["--network", "mlp:5:no-bias", "--samples", "6"]).unwrap().json;
+        assert_eq!((relu["rows"].as_u64(), relu["columns"].as_u64()), (Some(60), Some(64 * 5 + 50)));
+        assert!(number(&relu["euler"]["relative_deviation"]) < 1e-12);
+        assert_eq!(relu["euler"]["homogeneous"], true);
+        let tanh = ask(&["--network", "mlp:5:tanh:no-bias", "--samples", "6"]).unwrap().json;
+        assert!(number(&tanh["euler"]["relative_deviation"]) > 1e-3);
+        assert_eq!(tanh["euler"]["homogeneous"], false);
+    }
+
+    #[test]
+    fn a_choice_of_columns_bounds_the_coherence_from_below() {
+        let all = ask(&["--network", "mlp:5", "--samples", "6"]).unwrap().json;
+        let some = ask(&["--network", "mlp:5", "--samples", "6", "--max-columns", "20"]).unwrap().json;
+        assert_eq!(all["coherence_certainty"], "exact");
+        assert_eq!(some["coherence_certainty"], "lower-bound");
+        assert!(number(&some["coherence"]) <= number(&all["coherence"]));
+    }
+
+    #[test]
+    fn masks_are_read_by_parameter_or_by_weight_and_refused_otherwise() {
+        let folder = std::env::temp_dir().join(format!("ticketsense-linearize-{}", std::process::id()));
+        std::fs::create_dir_all(&folder).unwrap();
+        let path = folder.join("mask.npy");
+        let file = path.to_str().unwrap();
+        let ask = || ask(&["--network", "mlp:5", "--samples", "6", "--mask", file]);
+        let weights = 64 * 5 + 50;
+        npy::write_vector(&path, &(0..weights).map(|i| f64::from(i % 2)).collect::<Vec<_>>()).unwrap();
+        let found = ask().unwrap().json;
+        assert_eq!(found["columns"].as_u64(), Some(weights as u64 / 2));
+        assert_eq!(number(&found["density"]), 0.5);
+        npy::write_vector(&path, &[1.0; 7]).unwrap();
+        assert!(matches!(ask(), Err(Error::Format { .. })));
+        npy::write_vector(&path, &vec![0.5; weights as usize]).unwrap();
+        assert!(matches!(ask(), Err(Error::Format { .. })));
+        std::fs::remove_dir_all(folder).unwrap();
+    }
+
+    #[test]
+    fn a_checkpoint_brings_its_weights_and_one_of_another_network_is_refused() {
+        let folder = std::env::temp_dir().join(format!("ticketsense-checkpoint-{}", std::process::id()));
+        std::fs::create_dir_all(&folder).unwrap();
+        let path = folder.join("state.safetensors");
+        let network = Network::preset("mlp:5", 64, 10).unwrap();
+        let theta: Vec<f32> = network.initial(&Seed::root(3), &Initialisation::HE).unwrap();
+        let mut bundle = Bundle::new(json!({"identity": "network=mlp:5;steps=1"}));
+        bundle.put("theta", &theta);
+        bundle.save(&path).unwrap();
+        let (read, mask) = checkpoint(&path, &network).unwrap();
+        assert!(read.iter().zip(&theta).all(|(a, b)| *a == f64::from(*b)));
+        assert_eq!(mask, None);
+        let other = Network::preset("mlp:6", 64, 10).unwrap();
+        assert!(matches!(checkpoint(&path, &other), Err(Error::Format { .. })));
+        std::fs::remove_dir_all(folder).unwrap();
+    }
+
+    #[test]
+    fn counts_out_of_range_and_unknown_names_are_refused() {
+        assert!(matches!(ask(&["--network", "mlp:5", "--samples", "0"]), Err(Error::Argument { .. })));
+        assert!(matches!(ask(&["--network", "mlp:5", "--max-columns", "1"]), Err(Error::Argument { .. })));
+        assert!(matches!(ask(&["--network", "perceptron"]), Err(Error::Unknown { .. })));
+        assert!(matches!(ask(&["--network", "mlp:5", "--data", "cifar"]), Err(Error::Unknown { .. })));
+    }
+}
