@@ -3,6 +3,7 @@
 //! They are compiled into the program and see only the public library, as any other user of it does.
 
 mod conditioning;
+mod iterative_magnitude_pruning;
 mod jacobian_sensing;
 mod percolation;
 mod phase_transition;
@@ -14,9 +15,10 @@ use ticketsense::harness::Experiment;
 
 /// Every experiment, in the order in which a run without names goes through them.
 pub static EXPERIMENTS: &[&dyn Experiment] = &[
+    &iterative_magnitude_pruning::IterativeMagnitudePruning,
     &phase_transition::PhaseTransition,
-    &percolation::Percolation,
-    &signal_propagation::SignalPropagation,
     &jacobian_sensing::JacobianSensing,
     &conditioning::Conditioning,
+    &percolation::Percolation,
+    &signal_propagation::SignalPropagation,
 ];

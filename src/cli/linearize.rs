@@ -28,16 +28,36 @@ pub fn command() -> clap::Command {
     clap::Command::new("linearize")
         .about("Columns, coherence and tangent kernel of a network's Jacobian at a checkpoint or at random weights")
         .arg(
-            text("network", "PRESET", "The network: lenet-300-100, mlp:100-50, mlp:20:tanh:no-bias, linear").required(true),
+            text(
+                "network",
+                "PRESET",
+                "The network: lenet-300-100, mlp:100-50, mlp:20:tanh:no-bias, linear",
+            )
+            .required(true),
         )
         .arg(
-            text("checkpoint", "F", "Its weights: a checkpoint of a training; random ones of He's law without it")
-                .value_parser(value_parser!(PathBuf)),
+            text(
+                "checkpoint",
+                "F",
+                "Its weights: a checkpoint of a training; random ones of He's law without it",
+            )
+            .value_parser(value_parser!(PathBuf)),
         )
-        .arg(text("data", "SET|DIR", "The samples: digits, or a folder of MNIST or CIFAR-10 files").default_value("digits"))
         .arg(
-            text("mask", "F.npy", "Keep these: one 0 or 1 a parameter, or a weight; the checkpoint's mask without it")
-                .value_parser(value_parser!(PathBuf)),
+            text(
+                "data",
+                "SET|DIR",
+                "The samples: digits, or a folder of MNIST or CIFAR-10 files",
+            )
+            .default_value("digits"),
+        )
+        .arg(
+            text(
+                "mask",
+                "F.npy",
+                "Keep these: one 0 or 1 a parameter, or a weight; the checkpoint's mask without it",
+            )
+            .value_parser(value_parser!(PathBuf)),
         )
         .arg(
             text("samples", "N", "Training samples, classes balanced")
@@ -45,9 +65,13 @@ pub fn command() -> clap::Command {
                 .value_parser(value_parser!(usize)),
         )
         .arg(
-            text("max-columns", "N", "Compare at most so many columns; the coherence of a random choice is a lower bound")
-                .default_value("5000")
-                .value_parser(value_parser!(usize)),
+            text(
+                "max-columns",
+                "N",
+                "Compare at most so many columns; the coherence of a random choice is a lower bound",
+            )
+            .default_value("5000")
+            .value_parser(value_parser!(usize)),
         )
         .arg(
             text("seed", "N", "Seed of random weights, samples and choices")
@@ -106,7 +130,12 @@ fn checkpoint(path: &Path, network: &Network) -> Result<(Vec<f64>, Option<Mask>)
         .or_else(|_| Ok::<_, Error>(bundle.get::<f32>("theta")?.iter().map(|&w| f64::from(w)).collect()))?;
     let parameters = network.layout().len();
     if theta.len() != parameters {
-        return Err(Error::format(path, "array theta", format!("{parameters} parameters"), theta.len()));
+        return Err(Error::format(
+            path,
+            "array theta",
+            format!("{parameters} parameters"),
+            theta.len(),
+        ));
     }
     let mask = if bundle.contains("mask") {
         let mask = Mask::from_bits(bundle.bits("mask")?);
@@ -255,7 +284,11 @@ impl Page {
         let mut out = String::new();
         let (rows, columns) = self.jacobian;
         let _ = writeln!(out, "{} at density {:.4}", self.network, self.density);
-        let _ = writeln!(out, "Jacobian       {rows}×{columns}, rank at most {}", self.rank_bound());
+        let _ = writeln!(
+            out,
+            "Jacobian       {rows}×{columns}, rank at most {}",
+            self.rank_bound()
+        );
         let norms = self.norms.map_or("none live".into(), |(least, median, most)| {
             format!("norms from {least:.3e} over {median:.3e} (median) to {most:.3e}")
         });
@@ -289,9 +322,19 @@ impl Page {
                 certainty.as_str()
             ),
         };
-        let promise = if self.homogeneous { "holds up to rounding here" } else { "not promised here: needs ReLU without biases" };
-        let deviation = self.euler.map_or("undefined, the output is zero".into(), |d| format!("relative deviation {d:.3e}"));
-        let _ = writeln!(out, "Euler          J θ = {} f(θ): {deviation} ({promise})", self.layers);
+        let promise = if self.homogeneous {
+            "holds up to rounding here"
+        } else {
+            "not promised here: needs ReLU without biases"
+        };
+        let deviation = self.euler.map_or("undefined, the output is zero".into(), |d| {
+            format!("relative deviation {d:.3e}")
+        });
+        let _ = writeln!(
+            out,
+            "Euler          J θ = {} f(θ): {deviation} ({promise})",
+            self.layers
+        );
         out
     }
 }
@@ -336,7 +379,12 @@ fn kernel(a: &Jacobian, seed: &Seed) -> Result<Kernel> {
 /// `‖Jθ − L f(θ)‖ / ‖L f(θ)‖` over all parameters; none where the output is zero.
 fn euler(at: &Linearisation) -> Result<Option<f64>> {
     let product = at.network().jacobian_vector(at.theta(), at.theta(), at.inputs())?;
-    let scaled: Vec<f64> = at.outputs().as_slice().iter().map(|f| at.network().depth() as f64 * f).collect();
+    let scaled: Vec<f64> = at
+        .outputs()
+        .as_slice()
+        .iter()
+        .map(|f| at.network().depth() as f64 * f)
+        .collect();
     let error: Vec<f64> = product.as_slice().iter().zip(&scaled).map(|(a, b)| a - b).collect();
     Ok(Some(norm(&error) / norm(&scaled)).filter(|v| v.is_finite()))
 }
@@ -357,10 +405,15 @@ mod tests {
     #[test]
     fn a_network_without_biases_obeys_euler_and_one_with_tanh_does_not() {
         let relu = ask(&["--network", "mlp:5:no-bias", "--samples", "6"]).unwrap().json;
-        assert_eq!((relu["rows"].as_u64(), relu["columns"].as_u64()), (Some(60), Some(64 * 5 + 50)));
+        assert_eq!(
+            (relu["rows"].as_u64(), relu["columns"].as_u64()),
+            (Some(60), Some(64 * 5 + 50))
+        );
         assert!(number(&relu["euler"]["relative_deviation"]) < 1e-12);
         assert_eq!(relu["euler"]["homogeneous"], true);
-        let tanh = ask(&["--network", "mlp:5:tanh:no-bias", "--samples", "6"]).unwrap().json;
+        let tanh = ask(&["--network", "mlp:5:tanh:no-bias", "--samples", "6"])
+            .unwrap()
+            .json;
         assert!(number(&tanh["euler"]["relative_deviation"]) > 1e-3);
         assert_eq!(tanh["euler"]["homogeneous"], false);
     }
@@ -368,7 +421,9 @@ mod tests {
     #[test]
     fn a_choice_of_columns_bounds_the_coherence_from_below() {
         let all = ask(&["--network", "mlp:5", "--samples", "6"]).unwrap().json;
-        let some = ask(&["--network", "mlp:5", "--samples", "6", "--max-columns", "20"]).unwrap().json;
+        let some = ask(&["--network", "mlp:5", "--samples", "6", "--max-columns", "20"])
+            .unwrap()
+            .json;
         assert_eq!(all["coherence_certainty"], "exact");
         assert_eq!(some["coherence_certainty"], "lower-bound");
         assert!(number(&some["coherence"]) <= number(&all["coherence"]));
@@ -413,9 +468,18 @@ mod tests {
 
     #[test]
     fn counts_out_of_range_and_unknown_names_are_refused() {
-        assert!(matches!(ask(&["--network", "mlp:5", "--samples", "0"]), Err(Error::Argument { .. })));
-        assert!(matches!(ask(&["--network", "mlp:5", "--max-columns", "1"]), Err(Error::Argument { .. })));
+        assert!(matches!(
+            ask(&["--network", "mlp:5", "--samples", "0"]),
+            Err(Error::Argument { .. })
+        ));
+        assert!(matches!(
+            ask(&["--network", "mlp:5", "--max-columns", "1"]),
+            Err(Error::Argument { .. })
+        ));
         assert!(matches!(ask(&["--network", "perceptron"]), Err(Error::Unknown { .. })));
-        assert!(matches!(ask(&["--network", "mlp:5", "--data", "cifar"]), Err(Error::Unknown { .. })));
+        assert!(matches!(
+            ask(&["--network", "mlp:5", "--data", "cifar"]),
+            Err(Error::Unknown { .. })
+        ));
     }
 }

@@ -7,6 +7,7 @@ mod claims;
 mod describe;
 mod draw;
 mod imp;
+mod linearize;
 mod list;
 mod progress;
 mod reproduce;
