@@ -1,6 +1,7 @@
 //! The one door to numerical linear algebra.
 
 pub mod cholesky;
+pub mod columns;
 pub mod dense;
 pub mod lanczos;
 #[cfg(feature = "lapack")]

@@ -2,7 +2,8 @@
 
 use super::{MeasurementOperator, Shape};
 use crate::error::{Error, Result, require_finite};
-use crate::linalg::dot;
+use crate::linalg::columns::correlate;
+use crate::linalg::norm;
 use nalgebra::DMatrix;
 
 /// A stored matrix `A ∈ ℝ^{m×n}`, finite and not empty.
@@ -83,9 +84,7 @@ impl MeasurementOperator for DenseOperator {
             (self.matrix.ncols(), self.matrix.nrows()),
             "adjoint: lengths"
         );
-        for (j, out) in x.iter_mut().enumerate() {
-            *out = dot(self.column(j), y);
-        }
+        correlate(self.matrix.as_slice(), y, x);
     }
 
     fn apply_sparse_into(&self, support: &[usize], values: &[f64], y: &mut [f64]) {
@@ -106,6 +105,10 @@ impl MeasurementOperator for DenseOperator {
         for (chunk, &j) in out.as_mut_slice().chunks_exact_mut(rows).zip(support) {
             chunk.copy_from_slice(self.column(j));
         }
+    }
+
+    fn column_norms(&self) -> Vec<f64> {
+        (0..self.matrix.ncols()).map(|j| norm(self.column(j))).collect()
     }
 
     fn as_dense(&self) -> Option<&DMatrix<f64>> {

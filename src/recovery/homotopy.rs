@@ -7,6 +7,7 @@
 
 use super::common::column_cost;
 use crate::linalg::cholesky::UpdatableCholesky;
+use crate::linalg::columns::{accumulate, correlate};
 use crate::linalg::{dot, norm};
 use crate::operators::{MeasurementOperator, Shape};
 use nalgebra::DMatrix;
@@ -115,16 +116,18 @@ impl<'a> Homotopy<'a> {
         path
     }
 
-    fn column(&self, i: usize) -> &[f64] {
-        &self.columns[i * self.shape.rows..(i + 1) * self.shape.rows]
+    /// `y − A_S x_S`.
+    fn residual(&self) -> Vec<f64> {
+        let minus: Vec<f64> = self.values.iter().map(|v| -v).collect();
+        let mut r = self.y.to_vec();
+        accumulate(&self.columns, &minus, &mut r);
+        r
     }
 
     /// `image ← A_S t`.
     fn combine(&mut self) {
         self.image.fill(0.0);
-        for (column, &t) in self.columns.chunks_exact(self.shape.rows).zip(&self.direction) {
-            self.image.iter_mut().zip(column).for_each(|(u, a)| *u += t * a);
-        }
+        accumulate(&self.columns, &self.direction, &mut self.image);
     }
 
     /// Makes a column active with the sign of its correlation; false when it depends on those that are.
@@ -134,13 +137,13 @@ impl<'a> Homotopy<'a> {
         self.a.columns_into(&[j], &mut column);
         self.applications += column_cost(self.shape, 1);
         let column = column.as_slice();
-        let cross: Vec<f64> = (0..self.active.len()).map(|i| dot(self.column(i), column)).collect();
+        let mut cross = vec![0.0; self.active.len()];
+        correlate(&self.columns, column, &mut cross);
         let columns = &self.columns;
         let distance = |w: &[f64]| {
+            let minus: Vec<f64> = w.iter().map(|w| -w).collect();
             let mut rest = column.to_vec();
-            for (kept, w) in columns.chunks_exact(rows).zip(w) {
-                rest.iter_mut().zip(kept).for_each(|(r, a)| *r -= w * a);
-            }
+            accumulate(columns, &minus, &mut rest);
             norm(&rest)
         };
         let pivot = self
@@ -278,10 +281,7 @@ impl<'a> Homotopy<'a> {
             .map(|(b, s)| b - lambda * s)
             .collect();
         self.factor.solve_in_place(&mut self.values);
-        let mut r = self.y.to_vec();
-        for (column, value) in self.columns.chunks_exact(self.shape.rows).zip(&self.values) {
-            r.iter_mut().zip(column).for_each(|(r, a)| *r -= value * a);
-        }
+        let r = self.residual();
         self.a.adjoint_into(&r, &mut self.correlations);
         self.applications += 1.0;
     }
@@ -295,11 +295,9 @@ impl<'a> Homotopy<'a> {
     pub fn refit(&mut self) {
         self.values.clone_from(&self.with_y);
         self.factor.solve_in_place(&mut self.values);
-        let mut r = self.y.to_vec();
-        for (column, value) in self.columns.chunks_exact(self.shape.rows).zip(&self.values) {
-            r.iter_mut().zip(column).for_each(|(r, a)| *r -= value * a);
-        }
-        let mut rest: Vec<f64> = (0..self.active.len()).map(|i| dot(self.column(i), &r)).collect();
+        let r = self.residual();
+        let mut rest = vec![0.0; self.active.len()];
+        correlate(&self.columns, &r, &mut rest);
         self.factor.solve_in_place(&mut rest);
         self.values.iter_mut().zip(&rest).for_each(|(v, d)| *v += d);
     }

@@ -5,7 +5,7 @@ use super::common::{
 };
 use super::groups::largest;
 use super::{Certificate, Groups, Recovery, Solver, check_right_hand_side};
-use crate::error::{Error, Result};
+use crate::error::Result;
 use crate::linalg::{dot, norm};
 use crate::operators::MeasurementOperator;
 use crate::outcome::{Progress, Status, Watch};
@@ -209,9 +209,6 @@ impl Solver for IterativeHardThresholding {
             self.max_iterations,
             self.groups.as_ref(),
         )?;
-        if a.shape().columns == 0 {
-            return Err(Error::shape("operator", "at least one column", a.shape()));
-        }
         in_safe_range(y, 2, watch, |y, _, watch| self.run(a, y, watch))
     }
 }
@@ -219,6 +216,7 @@ impl Solver for IterativeHardThresholding {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::error::Error;
     use crate::operators::{DenseOperator, GaussianEnsemble, ScaledColumns};
     use crate::seed::Seed;
     use nalgebra::DMatrix;

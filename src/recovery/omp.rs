@@ -6,6 +6,7 @@ use super::common::{
 use super::{Certificate, Groups, Recovery, Solver, check_right_hand_side};
 use crate::error::Result;
 use crate::linalg::cholesky::UpdatableCholesky;
+use crate::linalg::columns::{accumulate, correlate};
 use crate::linalg::{dot, norm};
 use crate::operators::MeasurementOperator;
 use crate::outcome::{Progress, Status, Watch};
@@ -112,22 +113,15 @@ struct Chosen {
 }
 
 impl Chosen {
-    fn column(&self, rows: usize, i: usize) -> &[f64] {
-        &self.columns[i * rows..(i + 1) * rows]
-    }
-
     /// Offers a column; true when it is independent enough of those chosen before.
     fn offer(&mut self, column: &[f64], length: f64) -> bool {
-        let rows = column.len();
-        let cross: Vec<f64> = (0..self.order.len())
-            .map(|i| dot(self.column(rows, i), column))
-            .collect();
+        let mut cross = vec![0.0; self.order.len()];
+        correlate(&self.columns, column, &mut cross);
         let columns = &self.columns;
         let distance = |w: &[f64]| {
+            let minus: Vec<f64> = w.iter().map(|w| -w).collect();
             let mut rest = column.to_vec();
-            for (kept, w) in columns.chunks_exact(rows).zip(w) {
-                rest.iter_mut().zip(kept).for_each(|(r, a)| *r -= w * a);
-            }
+            accumulate(columns, &minus, &mut rest);
             norm(&rest)
         };
         self.factor
@@ -137,10 +131,9 @@ impl Chosen {
 
     /// `r ← y − A_S x_S` from the chosen columns, in the order of picking.
     fn residual_into(&self, y: &[f64], r: &mut [f64]) {
+        let minus: Vec<f64> = self.values.iter().map(|v| -v).collect();
         r.copy_from_slice(y);
-        for (column, value) in self.columns.chunks_exact(y.len()).zip(&self.values) {
-            r.iter_mut().zip(column).for_each(|(r, a)| *r -= value * a);
-        }
+        accumulate(&self.columns, &minus, r);
     }
 
     fn refit(&mut self) {
@@ -150,7 +143,8 @@ impl Chosen {
 
     /// One step of iterative refinement: what the residual still holds of the chosen columns.
     fn refine(&mut self, r: &[f64]) {
-        let mut rest: Vec<f64> = (0..self.order.len()).map(|i| dot(self.column(r.len(), i), r)).collect();
+        let mut rest = vec![0.0; self.order.len()];
+        correlate(&self.columns, r, &mut rest);
         self.factor.solve_in_place(&mut rest);
         self.values.iter_mut().zip(&rest).for_each(|(v, d)| *v += d);
     }
@@ -367,6 +361,25 @@ mod tests {
             groups: Some(Groups::new(vec![0, 0, 0, 1, 1], vec![1, 2]).unwrap()),
         };
         assert_eq!(omp.solve(&a, &[9.0, 8.0, 7.0, 2.0, 1.0]).unwrap().support, [0, 3, 4]);
+    }
+
+    #[test]
+    fn under_heavy_damping_it_keeps_the_largest_entries_of_the_prior_within_each_group() {
+        let seed = Seed::root(12);
+        let a = GaussianEnsemble { rows: 6, columns: 20 }.draw(&seed).unwrap();
+        let prior = reference::normal_vector(20, &seed);
+        let b = reference::normal_vector(6, &seed.stream("data"));
+        let groups = Groups::new((0..20).map(|j| j % 2).collect(), vec![3, 5]).unwrap();
+        let damped = Damped::new(&a, 1e10).unwrap();
+        let omp = Omp {
+            max_support: Some(8),
+            tolerance: 0.0,
+            groups: Some(groups.clone()),
+        };
+        let answer = omp.solve(&damped, &damped.data(&b, &prior).unwrap()).unwrap();
+        assert_eq!(answer.support, groups.largest(8, |j| prior[j].abs(), |_| true));
+        // The data pull each value by about ‖aⱼ‖‖b − Aϑ‖/α.
+        assert!(answer.support.iter().all(|&j| (answer.x[j] - prior[j]).abs() <= 1e-7));
     }
 
     #[test]

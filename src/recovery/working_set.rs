@@ -9,6 +9,8 @@ use nalgebra::DMatrix;
 
 /// Sweeps of coordinate descent between two Newton steps.
 const SWEEPS: usize = 4;
+/// Halvings of a Newton step that are tried.
+const HALVINGS: usize = 8;
 /// Rounds of sweeps and a Newton step before the caller looks at the whole gradient again.
 const ROUNDS: usize = 60;
 
@@ -172,8 +174,8 @@ impl WorkingSet {
 
     /// A Newton step on the face of the current signs, if one lowers the objective; true when it left the face.
     ///
-    /// Where the step would change signs, it goes to the better of the first crossing and the full step with the
-    /// crossed coordinates set to zero.
+    /// Where the step would change signs, the crossed coordinates stop at zero, and the best is taken of the full step,
+    /// its halves and the first crossing: one step can leave many coordinates behind.
     fn newton(&mut self, lambda: f64) -> Option<bool> {
         let active = self.active();
         if active.is_empty() {
@@ -210,9 +212,15 @@ impl WorkingSet {
             };
             start.iter().zip(&step).map(go).collect()
         };
-        let best = [along(1.0), along(first)]
-            .into_iter()
-            .map(|x| (self.change_of_objective(lambda, &active, &start, &x), x))
+        let halved = std::iter::successors(Some(1.0), |t| Some(0.5 * t))
+            .take_while(|t| *t > first)
+            .take(HALVINGS);
+        let best = halved
+            .chain([first])
+            .map(|t| {
+                let x = along(t);
+                (self.change_of_objective(lambda, &active, &start, &x), x)
+            })
             .min_by(|a, b| a.0.total_cmp(&b.0))
             .filter(|(change, x)| *change < 0.0 && x.iter().all(|v| v.is_finite()));
         let (_, x) = best?;
