@@ -335,7 +335,7 @@ fn eigenmodes(table: &Table) -> Result<Verdict> {
         statistic: (statistic.into(), generic.0),
         tolerance: EIGENVALUE_ROUNDING,
         evidence: format!(
-            "masked eigenvalues lie up to {:.2} l_max from the whole spectrum in general, and within {aligned:.0e} l_max where \
+            "Masked eigenvalues lie up to {:.2} l_max from the whole spectrum in general, and within {aligned:.0e} l_max where \
              the matrix is diagonal or the mask keeps whole blocks",
             generic.0
         ),

@@ -140,7 +140,7 @@ fn linearised_recovery(table: &Table) -> Result<Verdict> {
         statistic: (statistic.into(), *smallest),
         tolerance: SMALL_ERROR,
         evidence: format!(
-            "with a tenth of the weights left the mean relative error is at least {smallest:.2}; with the smallest tenth \
+            "With a tenth of the weights left the mean relative error is at least {smallest:.2}; with the smallest tenth \
              gone it is at most {worst_dense:.3} of the output. J theta = L f to {relu:.0e} for ReLU; tanh misses it by at \
              least {tanh:.2}"
         ),
@@ -200,7 +200,7 @@ fn certificates(table: &Table) -> Result<Verdict> {
         statistic: (statistic.into(), certified as f64),
         tolerance: 1.0,
         evidence: format!(
-            "coherence {:.3} to {:.3} over {} Jacobians ({zero} zero and {merged} parallel columns; Gaussian at most \
+            "Coherence {:.3} to {:.3} over {} Jacobians ({zero} zero and {merged} parallel columns; Gaussian at most \
              {gaussian:.2}); {null_units} of {hidden} hidden units give a null direction. Half of the planted vectors are \
              recovered up to k = {} (basis pursuit) and {} (OMP) through J, {} and {} through its spectral surrogate, {} and \
              {} through a Gaussian matrix: the spectrum alone does not decide",

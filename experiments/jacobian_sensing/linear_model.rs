@@ -34,9 +34,17 @@ fn draw(activation: &str, layers: usize, width: usize, seed: &Seed) -> Result<Li
 
 /// `‖Jθ − L f(θ)‖ / ‖L f(θ)‖`: rounding for a network that is homogeneous of degree L in its weights.
 fn euler_deviation(at: &Linearisation, layers: usize) -> Result<f64> {
-    let product = at.network().jacobian_vector(at.theta(), at.theta(), at.inputs())?;
+    // f_lin(0) = f − Jθ, from the factors of the backward pass: the forward one would repeat the sums of f itself.
+    let at_zero = at.linear_outputs(&vec![0.0; at.theta().len()])?;
     let expected: Vec<f64> = at.outputs().as_slice().iter().map(|f| layers as f64 * f).collect();
-    Ok(distance(product.as_slice(), &expected) / norm(&expected))
+    let product: Vec<f64> = at
+        .outputs()
+        .as_slice()
+        .iter()
+        .zip(at_zero.as_slice())
+        .map(|(f, l)| f - l)
+        .collect();
+    Ok(distance(&product, &expected) / norm(&expected))
 }
 
 fn distance(a: &[f64], b: &[f64]) -> f64 {

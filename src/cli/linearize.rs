@@ -230,7 +230,11 @@ impl Page {
             compared,
             kernel: kernel(&a, seed)?,
             layers: network.depth(),
-            homogeneous: !network.has_bias() && matches!(network.activation(), Activation::Relu | Activation::Linear),
+            homogeneous: matches!(network.activation(), Activation::Relu | Activation::Linear)
+                && network
+                    .layout()
+                    .bias_slots()
+                    .all(|slot| theta[slot.range.clone()].iter().all(|b| *b == 0.0)),
             euler: euler(&at)?,
         })
     }
@@ -325,7 +329,7 @@ impl Page {
         let promise = if self.homogeneous {
             "holds up to rounding here"
         } else {
-            "not promised here: needs ReLU without biases"
+            "not promised here: needs ReLU and zero biases"
         };
         let deviation = self.euler.map_or("undefined, the output is zero".into(), |d| {
             format!("relative deviation {d:.3e}")
@@ -378,15 +382,12 @@ fn kernel(a: &Jacobian, seed: &Seed) -> Result<Kernel> {
 
 /// `‖Jθ − L f(θ)‖ / ‖L f(θ)‖` over all parameters; none where the output is zero.
 fn euler(at: &Linearisation) -> Result<Option<f64>> {
-    let product = at.network().jacobian_vector(at.theta(), at.theta(), at.inputs())?;
-    let scaled: Vec<f64> = at
-        .outputs()
-        .as_slice()
-        .iter()
-        .map(|f| at.network().depth() as f64 * f)
-        .collect();
-    let error: Vec<f64> = product.as_slice().iter().zip(&scaled).map(|(a, b)| a - b).collect();
-    Ok(Some(norm(&error) / norm(&scaled)).filter(|v| v.is_finite()))
+    let layers = at.network().depth() as f64;
+    // f_lin(0) = f − Jθ, from the backward pass: the forward one would repeat the sums of f itself.
+    let at_zero = at.linear_outputs(&vec![0.0; at.theta().len()])?;
+    let pairs = at.outputs().as_slice().iter().zip(at_zero.as_slice());
+    let error: Vec<f64> = pairs.map(|(f, l)| f - l - layers * f).collect();
+    Ok(Some(norm(&error) / (layers * norm(at.outputs().as_slice()))).filter(|v| v.is_finite()))
 }
 
 #[cfg(test)]
