@@ -7,16 +7,16 @@ use ticketsense::harness::figures::{Axis, Colour, Figure, Panel, Series};
 use ticketsense::table::Table;
 use ticketsense::theory::imp_density;
 
-/// The branches with their names in the legend, in the order of the palette.
-const BRANCHES: [(&str, &str); 8] = [
-    (TICKET, "ticket"),
-    ("signs", "fresh weights, old signs"),
-    ("reinit", "fresh weights"),
-    ("one-shot", "pruned at once"),
-    ("shuffle", "mask shuffled"),
-    ("small-dense", "small dense network"),
-    ("order", "ticket, data reordered"),
-    ("random", "random mask"),
+/// The branches with their names in the legend and their colours; the later lies above.
+const BRANCHES: [(&str, &str, Colour); 8] = [
+    ("small-dense", "small dense network", Colour::SKY),
+    ("random", "random mask", Colour::GREY),
+    ("shuffle", "mask shuffled", Colour::ORANGE),
+    ("one-shot", "pruned at once", Colour::PURPLE),
+    ("reinit", "fresh weights", Colour::GREEN),
+    ("signs", "fresh weights, old signs", Colour::VERMILION),
+    ("order", "ticket, data reordered", Colour::BLACK),
+    (TICKET, "ticket", Colour::BLUE),
 ];
 
 /// Smaller densities than this are far off the scale of the second panel.
@@ -46,7 +46,7 @@ fn density_axis() -> Axis {
 }
 
 /// Mean and interval of an outcome of a branch over the rounds.
-fn curve(outcomes: &Outcomes, outcome: Outcome, branch: &str, label: &str) -> Result<Series> {
+fn curve(outcomes: &Outcomes, outcome: Outcome, (branch, label, colour): (&str, &str, Colour)) -> Result<Series> {
     let mut points = Vec::new();
     for round in outcomes.rounds() {
         let summary = outcomes.summary(outcome, branch, round)?;
@@ -58,7 +58,7 @@ fn curve(outcomes: &Outcomes, outcome: Outcome, branch: &str, label: &str) -> Re
             interval.upper,
         ));
     }
-    Ok(Series::measured(label, points).connected())
+    Ok(Series::measured(label, points).connected().colour(colour))
 }
 
 /// The densities of the dense network and of the smallest ticket: the ends of horizontal bands.
@@ -69,8 +69,8 @@ fn ends(outcomes: &Outcomes) -> Result<[f64; 2]> {
 fn accuracy(outcomes: &Outcomes) -> Result<Panel> {
     let dense = outcomes.summary(Outcome::Accuracy, DENSE, 0)?.mean;
     let mut panel = Panel::new("", density_axis(), Axis::linear("test accuracy").range(0.0, 1.02));
-    for (branch, label) in BRANCHES {
-        panel = panel.series(curve(outcomes, Outcome::Accuracy, branch, label)?);
+    for branch in BRANCHES {
+        panel = panel.series(curve(outcomes, Outcome::Accuracy, branch)?);
     }
     let line = ends(outcomes)?.map(|density| (density, dense));
     Ok(panel.series(Series::line("dense network", line).colour(Colour::BLACK).dashed()))
@@ -78,17 +78,17 @@ fn accuracy(outcomes: &Outcomes) -> Result<Panel> {
 
 fn difference(outcomes: &Outcomes) -> Result<Panel> {
     let mut panel = Panel::new(
-        "near the dense network",
+        "difference from the dense network",
         Axis::log("density (fraction of weights kept)")
             .reversed()
             .range(CLOSE, 1.0),
-        Axis::linear("test accuracy minus that of the dense network").range(-0.05, 0.01),
+        Axis::linear("test accuracy − dense").range(-0.05, 0.01),
     );
     if let Some(margin) = outcomes.margin() {
         let band = [1.0, CLOSE].map(|density| (density, -margin.margin(), 0.0));
         panel = panel.series(Series::band("margin of non-inferiority", band).colour(Colour::GREY));
     }
-    for (branch, label) in BRANCHES {
+    for (branch, label, colour) in BRANCHES {
         let mut points = Vec::new();
         for round in outcomes.rounds() {
             let density = outcomes.density(branch, round)?;
@@ -98,7 +98,7 @@ fn difference(outcomes: &Outcomes) -> Result<Panel> {
                 points.push((density, comparison.mean, interval.lower, interval.upper));
             }
         }
-        panel = panel.series(Series::measured(label, points).connected());
+        panel = panel.series(Series::measured(label, points).connected().colour(colour));
     }
     let line = [1.0, CLOSE].map(|density| (density, 0.0));
     Ok(panel.series(Series::line("dense network", line).colour(Colour::BLACK).dashed()))
@@ -111,11 +111,10 @@ fn early_stop(outcomes: &Outcomes) -> Result<Panel> {
         density_axis(),
         Axis::linear("early-stop step (smallest validation loss)"),
     );
-    for (branch, label) in BRANCHES
-        .iter()
-        .filter(|(b, _)| [TICKET, "signs", "reinit", "one-shot"].contains(b))
-    {
-        panel = panel.series(curve(outcomes, Outcome::EarlyStop, branch, label)?);
+    for branch in BRANCHES {
+        if [TICKET, "signs", "reinit", "one-shot"].contains(&branch.0) {
+            panel = panel.series(curve(outcomes, Outcome::EarlyStop, branch)?);
+        }
     }
     let line = ends(outcomes)?.map(|density| (density, dense));
     Ok(panel.series(Series::line("dense network", line).colour(Colour::BLACK).dashed()))
@@ -152,17 +151,17 @@ fn staircase(table: &Table) -> Result<Panel> {
     let [hidden_law, output_law] = theory;
     Ok(Panel::new(
         "",
-        Axis::linear("pruning round"),
+        Axis::linear("pruning rounds S"),
         Axis::log("density of the layers").range(0.01, 1.1),
     )
     .series(
-        Series::line("(1 − α)^round", hidden_law)
+        Series::line("law (1 − α)^S of the hidden layers", hidden_law)
             .colour_of("hidden layers")
             .dashed(),
     )
     .series(Series::points("hidden layers", hidden))
     .series(
-        Series::line("(1 − α/2)^round", output_law)
+        Series::line("law at half the rate, output layer", output_law)
             .colour_of("output layer")
             .dashed(),
     )

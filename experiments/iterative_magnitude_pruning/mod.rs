@@ -1,6 +1,7 @@
 //! `iterative-magnitude-pruning`: what of a winning ticket is in its mask, what in its initial weights, what in its
 //! counts.
 
+mod assay;
 mod claims;
 mod draw;
 mod outcomes;
