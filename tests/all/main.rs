@@ -3,5 +3,6 @@
 mod architecture;
 mod cli;
 mod experiments;
+mod imp;
 mod program;
 mod resume;
