@@ -160,8 +160,8 @@ impl Experiment for Conditioning {
 
     fn budget(&self) -> Budget {
         Budget {
-            seconds: 20,
-            memory_mb: 120,
+            seconds: 10,
+            memory_mb: 90,
         }
     }
 }

@@ -55,7 +55,10 @@ fn errors(table: &Table, removed: &str, title: &str) -> Result<Panel> {
             }
         }
         change.sort_by(|a, b| a.0.total_cmp(&b.0));
-        let label = format!("{activation}, L = {layers}");
+        let label = format!(
+            "{}, L = {layers}",
+            if activation == "relu" { "ReLU" } else { activation }
+        );
         panel = panel
             .series(Series::line("", change).colour_of(label.clone()).dotted())
             .series(Series::measured(label, points).connected());

@@ -174,8 +174,8 @@ impl Experiment for JacobianSensing {
 
     fn budget(&self) -> Budget {
         Budget {
-            seconds: 25,
-            memory_mb: 100,
+            seconds: 8,
+            memory_mb: 90,
         }
     }
 }

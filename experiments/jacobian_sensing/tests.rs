@@ -16,7 +16,7 @@ fn set(rows: &mut [Row], column: &str, value: impl Into<Value>) {
 
 fn errors() -> Vec<Row> {
     let nets = linear_model::ERROR_NETWORKS;
-    let each = nets.map(|(activation, layers)| linear_model::error(activation, layers, 5, &Seed::root(1)).unwrap());
+    let each = nets.map(|(activation, layers)| linear_model::error(activation, layers, 20, &Seed::root(1)).unwrap());
     each.into_iter().flatten().collect()
 }
 
