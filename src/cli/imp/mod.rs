@@ -33,8 +33,8 @@ pub fn command() -> clap::Command {
         .about("Iterative pruning with rewinding on real data, with controls")
         .long_about(
             "Train a network, prune, rewind the survivors, repeat; train the controls at the masks of every round.\n\
-             DIR gets table.csv, history.csv, and for each seed its run (safetensors), its masks (.npy, one boolean a \
-             parameter in the order of the flat vector; biases are always kept) and its rows. A seed that was finished \
+             DIR gets table.csv, history.csv, and for each seed its run (safetensors), its masks (.npy, one 0 or 1 a \
+             parameter, as linearize --mask reads them; biases are always kept) and its rows. A seed that was finished \
              by this very program with these very settings is not trained again.",
         )
         .arg(needed("data", "SET|DIR", "The data: a set's name (digits) or a folder"))

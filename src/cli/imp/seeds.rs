@@ -9,13 +9,13 @@ use std::io::IsTerminal;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::sync::{Mutex, PoisonError};
-use ticketsense::data::{Dataset, Split};
+use ticketsense::data::{Dataset, Split, npy};
 use ticketsense::harness::{Build, Stop};
-use ticketsense::networks::{Array, Network};
-use ticketsense::pruning::{Control, ImpData, ImpPlan, TrainingOutcome, kept_weights};
+use ticketsense::networks::Array;
+use ticketsense::pruning::{Control, ImpData, ImpPlan, ImpRun, TrainingOutcome, kept_weights};
 use ticketsense::table::{Column, Table};
 use ticketsense::training::Examples;
-use ticketsense::{Error, Mask, Result, Seed, files, row};
+use ticketsense::{Error, Result, Seed, files, row};
 
 /// The columns of `table.csv`.
 pub const COLUMNS: &[Column] = &[
@@ -218,18 +218,12 @@ impl Job<'_> {
             }
         }
         let identity = self.identity(number);
-        let mut contents = vec![
-            ("run.safetensors".to_string(), run.to_bytes(&identity)?),
-            ("table.csv".to_string(), rows.table.to_csv().into_bytes()),
-            ("history.csv".to_string(), rows.history.to_csv().into_bytes()),
+        let contents = [
+            ("run.safetensors", run.to_bytes(&identity)?),
+            ("table.csv", rows.table.to_csv().into_bytes()),
+            ("history.csv", rows.history.to_csv().into_bytes()),
         ];
-        for round in &run.rounds {
-            contents.push((
-                format!("round-{:02}.mask.npy", round.round),
-                mask_file(&network, &round.mask)?,
-            ));
-        }
-        self.keep(number, &identity, &contents)?;
+        self.keep(number, &identity, &contents, &run)?;
         Ok(FinishedSeed {
             table: rows.table,
             history: rows.history,
@@ -237,13 +231,25 @@ impl Job<'_> {
         })
     }
 
-    fn keep(&self, number: u32, identity: &str, contents: &[(String, Vec<u8>)]) -> Result<()> {
+    fn keep(&self, number: u32, identity: &str, contents: &[(&str, Vec<u8>)], run: &ImpRun) -> Result<()> {
         let folder = self.folder(number);
         files::create_folder(&folder)?;
         let mut checksums = Map::new();
         for (name, content) in contents {
             files::write_atomic(folder.join(name), content)?;
-            checksums.insert(name.clone(), files::sha256_hex(content).into());
+            checksums.insert(name.to_string(), files::sha256_hex(content).into());
+        }
+        for round in &run.rounds {
+            let name = format!("round-{:02}.mask.npy", round.round);
+            let bits: Vec<f64> = round
+                .mask
+                .bits()
+                .iter()
+                .map(|keep| f64::from(u8::from(*keep)))
+                .collect();
+            npy::write_vector(folder.join(&name), &bits)?;
+            let checksum = files::sha256_hex(&files::read(folder.join(&name))?);
+            checksums.insert(name, checksum.into());
         }
         let description = json!({ "identity": identity, "files": checksums });
         files::write_atomic(folder.join("seed.json"), format!("{description:#}\n").as_bytes())
@@ -317,20 +323,4 @@ impl Rows {
         }
         Ok(())
     }
-}
-
-/// A mask as a one-dimensional array of booleans, one a parameter in the order of the flat vector.
-fn mask_file(network: &Network, mask: &Mask) -> Result<Vec<u8>> {
-    use npyz::WriterBuilder;
-    let broken = |e: std::io::Error| Error::numerical("writing a mask", e.to_string());
-    let mut content = Vec::new();
-    let mut writer = npyz::WriteOptions::new()
-        .default_dtype()
-        .shape(&[network.layout().len() as u64])
-        .writer(&mut content)
-        .begin_nd()
-        .map_err(broken)?;
-    writer.extend(mask.bits().iter().copied()).map_err(broken)?;
-    writer.finish().map_err(broken)?;
-    Ok(content)
 }
