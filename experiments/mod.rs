@@ -5,6 +5,7 @@
 mod conditioning;
 mod iterative_magnitude_pruning;
 mod jacobian_sensing;
+mod linearized_tickets;
 mod percolation;
 mod phase_transition;
 mod rows;
@@ -15,6 +16,7 @@ use ticketsense::harness::Experiment;
 
 /// Every experiment, in the order in which a run without names goes through them.
 pub static EXPERIMENTS: &[&dyn Experiment] = &[
+    &linearized_tickets::LinearizedTickets,
     &iterative_magnitude_pruning::IterativeMagnitudePruning,
     &phase_transition::PhaseTransition,
     &jacobian_sensing::JacobianSensing,
