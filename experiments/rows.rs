@@ -6,7 +6,7 @@ use ticketsense::{Error, Result};
 /// A row with the named values and nothing elsewhere.
 pub(super) fn row_of(columns: &[Column], values: &[(&str, Value)]) -> Result<Row> {
     if let Some((name, _)) = values.iter().find(|(name, _)| columns.iter().all(|c| c.name != *name)) {
-        return Err(Error::unknown("column", *name, columns.iter().map(|c| c.name)));
+        return Err(Error::unknown("column", name, columns.iter().map(|c| c.name)));
     }
     let value = |column: &Column| {
         values

@@ -105,7 +105,7 @@ fn best_step(table: &Table) -> Result<Verdict> {
                 counterexample = Some(format!("{name} contracts at least as fast as the best step"));
             }
         }
-        if !(deviation <= STEP_ROUNDING) && counterexample.is_none() {
+        if (deviation.is_nan() || deviation > STEP_ROUNDING) && counterexample.is_none() {
             counterexample = Some(format!("{name}: deviation {deviation:e}"));
         }
         worst = worst.max(if deviation.is_nan() { f64::INFINITY } else { deviation });

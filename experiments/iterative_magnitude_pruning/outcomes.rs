@@ -21,6 +21,9 @@ pub enum Outcome {
     EarlyStop,
 }
 
+/// Density, accuracy and early-stop step of each seed.
+type BySeed = BTreeMap<i64, (f64, f64, f64)>;
+
 #[derive(Debug, Default)]
 struct Branch {
     density: f64,
@@ -46,7 +49,7 @@ impl Outcomes {
     /// # Errors
     /// When a branch lacks a seed that another has, or a column is missing.
     pub fn read(table: &Table) -> Result<Self> {
-        let mut branches: BTreeMap<(String, i64), BTreeMap<i64, (f64, f64, f64)>> = BTreeMap::new();
+        let mut branches: BTreeMap<(String, i64), BySeed> = BTreeMap::new();
         let (mut pilots, mut diverged) = (Vec::new(), 0);
         for record in table.iter() {
             let accuracy = record.real("test_accuracy")?;

@@ -120,7 +120,7 @@ fn linearised_recovery(table: &Table) -> Result<Verdict> {
     let Some(((smallest, ..), where_smallest)) = sparse.iter().min_by(|a, b| a.0.0.total_cmp(&b.0.0)) else {
         return Ok(undecided(statistic, hypotheses, "no error at density 0.1".into()));
     };
-    let decision = if !(relu <= EULER) {
+    let decision = if relu.is_nan() || relu > EULER {
         Decision::Undecided {
             why: format!("Euler's identity is missed for ReLU, by {relu:e}"),
         }
@@ -295,7 +295,7 @@ fn reversal(table: &Table) -> Result<Verdict> {
             continue;
         }
         compared += 1;
-        if !(distance <= worst) {
+        if distance.is_nan() || distance > worst {
             worst = if distance.is_nan() { f64::INFINITY } else { distance };
             where_worst = Some(format!(
                 "L = {layers}, density {density}: mean {} against {line}",

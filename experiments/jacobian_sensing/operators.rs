@@ -92,9 +92,8 @@ fn null_units(jacobian: &DMatrix<f64>, theta: &[f64]) -> usize {
     let outgoing = HIDDEN * INPUTS;
     let is_null = |unit: &usize| {
         let mut direction = vec![0.0; theta.len()];
-        for i in unit * INPUTS..(unit + 1) * INPUTS {
-            direction[i] = theta[i];
-        }
+        let into = unit * INPUTS..(unit + 1) * INPUTS;
+        direction[into.clone()].copy_from_slice(&theta[into]);
         for class in 0..CLASSES {
             let i = outgoing + class * HIDDEN + unit;
             direction[i] = -theta[i];
