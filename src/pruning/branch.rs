@@ -262,7 +262,10 @@ mod tests {
                         .enumerate()
                         .all(|(i, &v)| trained.mask.keeps(i) || v == 0.0)
                 );
-                assert_ne!(theta, &ticket.outcome.theta, "{control}");
+                // After little training pruning at once may find the very mask of the rounds.
+                if control != Control::OneShot {
+                    assert_ne!(theta, &ticket.outcome.theta, "{control}");
+                }
                 assert_eq!(control.as_str().parse::<Control>().unwrap(), control);
                 match control {
                     Control::Reinit | Control::Signs | Control::Order => assert_eq!(trained.mask, ticket.mask),
@@ -276,7 +279,18 @@ mod tests {
                         continue;
                     }
                     _ => {
-                        assert_ne!(trained.mask, ticket.mask, "{control}");
+                        let dense = &run.rounds[0].outcome.theta;
+                        for slot in network.layout().weight_slots().filter(|_| control == Control::OneShot) {
+                            let sizes = |kept: bool| -> Vec<f32> {
+                                let of_kind = slot.range.clone().filter(|&i| trained.mask.keeps(i) == kept);
+                                of_kind.map(|i| dense[i].abs()).collect()
+                            };
+                            let largest_pruned = sizes(false).into_iter().fold(0.0, f32::max);
+                            assert!(largest_pruned <= sizes(true).into_iter().fold(f32::MAX, f32::min));
+                        }
+                        if control != Control::OneShot {
+                            assert_ne!(trained.mask, ticket.mask, "{control}");
+                        }
                         assert_eq!(layer_counts(&trained.mask), layer_counts(&ticket.mask), "{control}");
                     }
                 }
