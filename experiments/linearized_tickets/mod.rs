@@ -6,10 +6,12 @@
 
 mod claims;
 mod draw;
+mod line;
 mod masks;
 
 use super::tickets::{TicketData, imp_run, ticket_seed};
-use masks::{Arm, Maker, Masked, Point};
+use line::Line;
+use masks::{Arm, Maker, Point};
 use ticketsense::data::Dataset;
 use ticketsense::harness::figures::Figure;
 use ticketsense::harness::{Budget, Cell, Claim, Context, Experiment, Scale};
@@ -18,7 +20,7 @@ use ticketsense::pruning::controls::shuffle_within_layers;
 use ticketsense::pruning::{Criterion, ImpPlan, ImpRun, RecoveredBy, Scope, TrainingOutcome};
 use ticketsense::table::{Column, Row, Table};
 use ticketsense::training::{Optimiser, TrainingPlan};
-use ticketsense::{Mask, Result, Seed, row};
+use ticketsense::{Mask, Result, Seed};
 
 /// Nominal densities: the primary one first.
 const DENSITIES: [f64; 2] = [0.1, 0.05];
@@ -508,11 +510,8 @@ fn main_rows(number: usize, context: &Context<'_>, sizes: Sizes) -> Result<Vec<R
         });
         let damping = chosen.map_or(1.0, |c| c.2.damping);
         for (name, damping, masked, reference) in maker.ladder(damping)? {
-            let line = Line::new("ladder", number, name, DENSITIES[0], "own").made(&masked);
-            let line = Line {
-                damping: Some(damping),
-                ..line
-            };
+            let mut line = Line::new("ladder", number, name, DENSITIES[0], "own").made(&masked);
+            line.damping = Some(damping);
             rows.push(match reference {
                 Some(overlap) => line.against(overlap, (name != "split-half").then_some(ceiling)).row(),
                 None => line.row(),
@@ -531,109 +530,5 @@ impl KeptWeights for Mask {
     fn kept_weights(&self, ticket: &Ticket) -> usize {
         let slots = ticket.network.layout().weight_slots();
         slots.map(|slot| self.kept_in(slot.range.clone())).sum()
-    }
-}
-
-/// One row in the making.
-#[derive(Clone, Debug, Default)]
-struct Line {
-    part: &'static str,
-    seed: usize,
-    arm: String,
-    density: f64,
-    mask: &'static str,
-    kept: Option<usize>,
-    status: String,
-    damping: Option<f64>,
-    rate: Option<f64>,
-    validation: Option<f64>,
-    test: Option<f64>,
-    overlap: Option<(usize, f64)>,
-    ceiling: Option<usize>,
-    linearisation_error: Option<f64>,
-    passes: Option<f64>,
-    zero: Option<usize>,
-    merged: Option<usize>,
-    before_cut: Option<usize>,
-    penalty_ratio: Option<f64>,
-    gap: Option<f64>,
-}
-
-impl Line {
-    fn new(part: &'static str, seed: usize, arm: &str, density: f64, mask: &'static str) -> Line {
-        Line {
-            part,
-            seed,
-            arm: arm.into(),
-            density,
-            mask,
-            status: "-".into(),
-            ..Line::default()
-        }
-    }
-
-    fn tuned(mut self, damping: Option<f64>, rate: f64) -> Line {
-        self.damping = damping;
-        self.rate = Some(rate);
-        self
-    }
-
-    fn validated(mut self, accuracy: f64) -> Line {
-        self.validation = Some(accuracy);
-        self
-    }
-
-    fn tested(mut self, accuracy: f64) -> Line {
-        self.test = Some(accuracy);
-        self
-    }
-
-    fn made(mut self, masked: &Masked) -> Line {
-        self.kept = masked.kept;
-        self.status = masked.status.into();
-        self.passes = Some(masked.passes);
-        self.zero = masked.zero;
-        self.merged = masked.merged;
-        self.before_cut = masked.before_cut;
-        self.penalty_ratio = masked.penalty_ratio;
-        self.gap = masked.gap;
-        self
-    }
-
-    fn against(mut self, overlap: (usize, f64), ceiling: Option<usize>) -> Line {
-        self.overlap = Some(overlap);
-        self.ceiling = ceiling;
-        self
-    }
-
-    fn linear(mut self, error: f64) -> Line {
-        self.linearisation_error = error.is_finite().then_some(error);
-        self
-    }
-
-    fn row(self) -> Row {
-        row![
-            self.part,
-            self.seed,
-            self.arm,
-            self.density,
-            self.mask,
-            self.kept,
-            self.status,
-            self.damping,
-            self.rate,
-            self.validation,
-            self.test,
-            self.overlap.map(|o| o.0),
-            self.overlap.map(|o| o.1),
-            self.ceiling,
-            self.linearisation_error,
-            self.passes,
-            self.zero,
-            self.merged,
-            self.before_cut,
-            self.penalty_ratio,
-            self.gap,
-        ]
     }
 }
