@@ -1,0 +1,133 @@
+//! What a step, a gradient, a Hessian product and the products of a Jacobian cost on LeNet-300-100.
+
+use divan::Bencher;
+use ticketsense::Seed;
+use ticketsense::linearize::{Biases, Linearisation, RowTransform};
+use ticketsense::networks::{Array, Initialisation, Loss, Network, Real, Workspace};
+use ticketsense::operators::MeasurementOperator;
+use ticketsense::training::{Examples, Trainer, TrainingPlan};
+
+fn main() {
+    divan::main();
+}
+
+const FEATURES: usize = 784;
+const BATCH: usize = 60;
+
+fn lenet() -> Network {
+    Network::preset("lenet-300-100", FEATURES, 10).expect("a known preset")
+}
+
+fn start<T: Real>(network: &Network) -> Vec<T> {
+    network
+        .initial(&Seed::root(0), &Initialisation::GLOROT)
+        .expect("finite variances")
+}
+
+fn samples<T: Real>(count: usize) -> (Array<T>, Vec<usize>) {
+    let inputs = Array::from_fn(count, FEATURES, |i, j| T::of((((i + 1) * (j + 3)) as f64).sin()));
+    (inputs, (0..count).map(|i| i % 10).collect())
+}
+
+/// Steps of one measurement: a training keeps its buffers from its first step to its last.
+const STEPS: usize = 50;
+
+fn adam_step<T: Real>(bencher: Bencher<'_, '_>) {
+    let (network, seed) = (lenet(), Seed::root(1));
+    let (inputs, labels) = samples::<T>(600);
+    let examples = Examples::labelled(&inputs, &labels);
+    let plan = TrainingPlan {
+        batch: BATCH,
+        steps: usize::MAX,
+        evaluate_every: usize::MAX,
+        ..TrainingPlan::default()
+    };
+    let mask = network.layout().full_mask();
+    let trainer = Trainer::new(&network, plan, examples, examples, &mask, &seed).expect("data that fit");
+    let mut state = trainer.start(&start(&network)).expect("parameters that fit");
+    bencher.counter(divan::counter::ItemsCount::new(STEPS)).bench_local(|| {
+        let until = state.step + STEPS;
+        trainer.advance(&mut state, until, &mut |_| true)
+    });
+}
+
+#[divan::bench]
+fn adam_step_single_precision(bencher: Bencher<'_, '_>) {
+    adam_step::<f32>(bencher);
+}
+
+#[divan::bench]
+fn adam_step_double_precision(bencher: Bencher<'_, '_>) {
+    adam_step::<f64>(bencher);
+}
+
+#[divan::bench]
+fn gradient_in_place_single_precision(bencher: Bencher<'_, '_>) {
+    let network = lenet();
+    let (inputs, labels) = samples::<f32>(BATCH);
+    let targets = Loss::CrossEntropy
+        .targets((&labels).into(), BATCH, 10)
+        .expect("labels that fit");
+    let (theta, rows): (Vec<f32>, Vec<usize>) = (start(&network), (0..BATCH).collect());
+    let (mut workspace, mut gradient) = (Workspace::new(&network, BATCH), vec![0.0; theta.len()]);
+    bencher.bench_local(|| {
+        workspace.loss_and_gradient(&theta, &inputs, &targets, &rows, Loss::CrossEntropy, &mut gradient)
+    });
+}
+
+#[divan::bench]
+fn gradient_double_precision(bencher: Bencher<'_, '_>) {
+    let network = lenet();
+    let (inputs, labels) = samples::<f64>(BATCH);
+    let theta: Vec<f64> = start(&network);
+    bencher.bench_local(|| network.gradient(&theta, &inputs, &labels, Loss::CrossEntropy));
+}
+
+#[divan::bench]
+fn hessian_vector_double_precision(bencher: Bencher<'_, '_>) {
+    let network = lenet();
+    let (inputs, labels) = samples::<f64>(BATCH);
+    let theta: Vec<f64> = start(&network);
+    bencher.bench_local(|| network.hessian_vector(&theta, &theta, &inputs, &labels, Loss::CrossEntropy));
+}
+
+/// The flagship's network and number of samples.
+fn flagship() -> (Network, Linearisation) {
+    let network = Network::preset("mlp:50-30", 64, 10).expect("a known preset");
+    let inputs = Array::from_fn(300, 64, |i, j| (((i + 1) * (j + 3)) as f64).sin());
+    let at = Linearisation::new(&network, &start::<f64>(&network), &inputs).expect("inputs that fit");
+    (network, at)
+}
+
+#[divan::bench(sample_count = 10)]
+fn jacobian_with_free_biases(bencher: Bencher<'_, '_>) {
+    let (network, at) = flagship();
+    let weights = network.layout().weights();
+    bencher.bench_local(|| at.jacobian(&weights, RowTransform::Centred, Biases::Free));
+}
+
+#[divan::bench]
+fn jacobian_adjoint(bencher: Bencher<'_, '_>) {
+    let (network, at) = flagship();
+    let weights = network.layout().weights();
+    let a = at
+        .jacobian(&weights, RowTransform::Centred, Biases::Free)
+        .expect("weights only");
+    let y: Vec<f64> = (0..a.shape().rows).map(|i| (i as f64).sin()).collect();
+    let mut x = vec![0.0; a.shape().columns];
+    bencher.bench_local(|| a.adjoint_into(&y, &mut x));
+}
+
+#[divan::bench(sample_count = 5, sample_size = 1)]
+fn lenet_jacobian_of_200_samples(bencher: Bencher<'_, '_>) {
+    let network = lenet();
+    let (inputs, _) = samples::<f64>(200);
+    let theta: Vec<f64> = start(&network);
+    let at = Linearisation::new(&network, &theta, &inputs).expect("inputs that fit");
+    let a = at
+        .jacobian(&network.layout().weights(), RowTransform::Centred, Biases::Fixed)
+        .expect("weights only");
+    let y: Vec<f64> = (0..a.shape().rows).map(|i| (i as f64).sin()).collect();
+    let mut x = vec![0.0; a.shape().columns];
+    bencher.bench_local(|| a.adjoint_into(&y, &mut x));
+}
