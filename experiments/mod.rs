@@ -8,6 +8,7 @@ mod jacobian_sensing;
 mod linearized_tickets;
 mod percolation;
 mod phase_transition;
+mod pruned_masks;
 mod rows;
 mod signal_propagation;
 mod tickets;

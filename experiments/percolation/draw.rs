@@ -2,11 +2,12 @@
 
 use super::claims::{finite_size, level, thresholds};
 use super::{NARROW, Point};
+use crate::experiments::pruned_masks::by_density;
 use ticketsense::Result;
 use ticketsense::harness::figures::{Axis, Colour, Figure, Marker, Panel, Series};
 use ticketsense::statistics::BinomialCount;
 use ticketsense::statistics::distributions::two_sided_normal;
-use ticketsense::table::Table;
+use ticketsense::table::{Record, Table};
 use ticketsense::theory::percolation::{Offspring, drop_threshold, reached_fraction};
 
 /// The depths of the first panel, from shallow and light to deep and dark.
@@ -34,13 +35,39 @@ pub(super) fn figure(table: &Table) -> Result<Figure> {
         .panel(extrapolation(table, level)?)
         .panel(two_laws(table, level)?)
         .panel(by_depth(table, level)?)
+        .panel(pruned(table, "dead hidden units of pruned networks", "share of hidden units on no path", |r| {
+            Ok(r.real("dead_units")? / r.real("hidden_units")?)
+        })?)
+        .panel(pruned(table, "weights that no path uses", "kept weights on no path, share", |r| {
+            Ok(1.0 - r.real("effective_density")? / r.real("density")?)
+        })?)
         .caption(
             "Lines: closed forms. Points: simulation, with exact binomial intervals (or normal ones for means) at the level of \
              the verdicts; counts of no survivor have no place on a logarithmic axis. (a) Trees; grey: the exact law of one narrow \
              random wiring, where the threshold is only a crossover. (b) 50 % points of P(alive at 2L | alive at L) with the lines \
              that extrapolate them to infinite depth; circles and solid lines: trees, diamonds and dashes: random wiring. (c) \
-             Colours: one source survives for ever (out-degree law); black: fraction of a layer reached (in-degree law).",
+             Colours: one source survives for ever (out-degree law); black: fraction of a layer reached (in-degree law). (e, f) Masks of \
+             networks pruned by iterative magnitude pruning and random masks of the same counts: means over networks, bars 95 %.",
         ))
+}
+
+/// A share of each pruned network against its density: means over networks of equal round, with Student intervals.
+fn pruned(table: &Table, title: &str, axis: &str, share: fn(&Record<'_>) -> Result<f64>) -> Result<Panel> {
+    let mut panel = Panel::new(
+        title,
+        Axis::log("density (fraction of weights kept)").reversed(),
+        Axis::linear(axis).range(0.0, 1.0),
+    );
+    for (kind, label, colour) in [
+        ("ticket", "iterative pruning", Colour::BLUE),
+        ("random", "random mask", Colour::GREY),
+    ] {
+        let points = by_density(table, kind, |record| share(record).map(Some))?
+            .into_iter()
+            .map(|(density, mean, lower, upper)| (density, mean, lower.max(0.0), upper.min(1.0)));
+        panel = panel.series(Series::measured(label, points).colour(colour).connected());
+    }
+    Ok(panel)
 }
 
 /// Estimate and interval of the survivors of a point.

@@ -1,19 +1,24 @@
 //! Does the signal of one unit survive layered random pruning, and with what probability, to what depth?
 //!
-//! Four parts of one table. `threshold`: survival to depth 2L given survival to depth L, around the keep probability
+//! Five parts of one table. `threshold`: survival to depth 2L given survival to depth L, around the keep probability
 //! where it is one half, on trees, in wide random wiring and, as a contrast, in local wiring. `survival`: trees, by
 //! depth. `network`: survival and reached fraction in one and the same random wiring, simulated and from its exact law.
-//! `finite-width`: the exact law of a narrow layer, drawn in grey.
+//! `finite-width`: the exact law of a narrow layer, drawn in grey. `pruned`: the masks of really pruned networks beside
+//! random masks of the same counts, where no claim is made.
 
 mod claims;
 mod draw;
 #[cfg(test)]
 mod tests;
 
+use crate::experiments::pruned_masks::{PrunedMask, pruned_network};
+use crate::experiments::rows::row_of;
 use ticketsense::harness::figures::Figure;
 use ticketsense::harness::{Budget, Cell, Claim, Context, Experiment, Scale};
-use ticketsense::simulations::percolation::{LayeredNetwork, ReachKernel, SurvivalCounts, Wiring, survival};
-use ticketsense::table::{Column, Row, Table};
+use ticketsense::simulations::percolation::{
+    LayerMask, LayeredNetwork, ReachKernel, SurvivalCounts, Wiring, connectivity, survival,
+};
+use ticketsense::table::{Column, Row, Table, Value};
 use ticketsense::theory::percolation::Offspring;
 use ticketsense::{Error, Result, Seed, row};
 
@@ -22,7 +27,7 @@ pub(super) struct Percolation;
 const COLUMNS: &[Column] = &[
     Column::text(
         "part",
-        "Which measurement: threshold, survival, network or finite-width.",
+        "Which measurement: threshold, survival, network, finite-width or pruned.",
     ),
     Column::text("model", "Where: tree, random (wiring) or neighbouring (wiring)."),
     Column::text("law", "Law of the number of kept edges of a unit: binomial or poisson."),
@@ -61,7 +66,38 @@ const COLUMNS: &[Column] = &[
         "",
         "Exact mean of the fraction reached, given that any of it is.",
     ),
+    Column::text(
+        "mask",
+        "Who chose the mask of a pruned network: ticket (iterative pruning) or random (same counts a layer).",
+    ),
+    Column::integer("seed", "", "Number of the pruned network."),
+    Column::real("density", "", "Fraction of its weights that is kept."),
+    Column::real(
+        "effective_density",
+        "",
+        "Fraction of its weights that is kept and lies on a path from an input to an output.",
+    ),
+    Column::integer("hidden_units", "units", "Its hidden units."),
+    Column::integer(
+        "dead_units",
+        "units",
+        "Those of them on no path from an input to an output.",
+    ),
+    Column::real(
+        "log_paths",
+        "",
+        "Natural logarithm of the number of its paths; -inf for none.",
+    ),
 ];
+
+/// Columns that only pruned networks fill.
+const PRUNED_COLUMNS: usize = 7;
+
+/// A row of another part: nothing in the columns of pruned networks.
+fn padded(mut row: Row) -> Row {
+    row.0.extend(std::iter::repeat_n(Value::Missing, PRUNED_COLUMNS));
+    row
+}
 
 const FAN_OUTS: [usize; 3] = [2, 3, 8];
 /// Depths at which the survival on trees is counted.
@@ -141,13 +177,21 @@ impl Experiment for Percolation {
                 .problem("fan_out", 2usize)
                 .problem("width", NARROW.0),
         );
+        for seed in 0..scale.pick(2usize, 8, 20) {
+            cells.push(part("pruned").problem("seed", seed));
+        }
         cells
+    }
+
+    fn uses_data(&self) -> bool {
+        true
     }
 
     fn run(&self, cell: &Cell, context: &Context<'_>) -> Result<Vec<Row>> {
         let scale = context.scale();
         let seed = context.seed(cell);
-        match cell.text("part")? {
+        let rows = match cell.text("part")? {
+            "pruned" => return pruned_rows(cell, context),
             "threshold" => threshold_rows(cell, scale.pick(40, 250, 1000), context),
             "survival" => survival_rows(cell, scale.pick(500, 40_000, 1_000_000), &seed),
             "network" => network_rows(cell, scale.pick(60, 200, 2000), &seed),
@@ -155,9 +199,10 @@ impl Experiment for Percolation {
             other => Err(Error::unknown(
                 "part",
                 other,
-                ["threshold", "survival", "network", "finite-width"],
+                ["threshold", "survival", "network", "finite-width", "pruned"],
             )),
-        }
+        };
+        Ok(rows?.into_iter().map(padded).collect())
     }
 
     fn claims(&self) -> &'static [Claim] {
@@ -350,6 +395,43 @@ fn network_rows(cell: &Cell, replicates: usize, seed: &Seed) -> Result<Vec<Row>>
         exact_alive,
         exact_fraction
     ]])
+}
+
+/// Live paths and dead units of a really pruned network, round by round, beside its random twins.
+fn pruned_rows(cell: &Cell, context: &Context<'_>) -> Result<Vec<Row>> {
+    let seed = cell.integer("seed")?;
+    let pruned = pruned_network(context, seed, &context.seed(cell))?;
+    let hidden: usize =
+        pruned.network.dense_layers().map(|layer| layer.outputs).sum::<usize>() - pruned.network.classes();
+    let row = |of: &PrunedMask| {
+        let layers: Result<Vec<LayerMask>> = pruned
+            .network
+            .layout()
+            .weight_slots()
+            .map(|slot| {
+                LayerMask::new(
+                    slot.shape[0],
+                    slot.shape[1],
+                    of.mask.bits()[slot.range.clone()].to_vec(),
+                )
+            })
+            .collect();
+        let found = connectivity(&layers?)?;
+        row_of(
+            COLUMNS,
+            &[
+                ("part", "pruned".into()),
+                ("mask", of.kind.into()),
+                ("seed", seed.into()),
+                ("density", found.density().into()),
+                ("effective_density", found.effective_density().into()),
+                ("hidden_units", hidden.into()),
+                ("dead_units", found.dead_hidden_units().into()),
+                ("log_paths", found.log_paths.into()),
+            ],
+        )
+    };
+    pruned.masks.iter().map(row).collect()
 }
 
 /// The exact probability that one source reaches the layer at `depth`, and the mean fraction reached where it does.

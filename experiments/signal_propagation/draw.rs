@@ -2,6 +2,7 @@
 
 use super::claims::deviations;
 use super::{MIDDLE, Point};
+use crate::experiments::pruned_masks::by_density;
 use ticketsense::Result;
 use ticketsense::harness::figures::{Axis, Colour, Figure, Marker, Panel, Series};
 use ticketsense::table::Table;
@@ -9,6 +10,32 @@ use ticketsense::theory::relu_variance::{fluctuation, layer_factor};
 
 const GAIN_COLOURS: [Colour; 3] = [Colour::BLUE, Colour::VERMILION, Colour::GREEN];
 const WIDTH_COLOURS: [Colour; 4] = [Colour::PURPLE, Colour::ORANGE, Colour::SKY, Colour::GREY];
+
+/// A layer's gain in really pruned networks against their density: means over networks with Student intervals.
+fn inherited(table: &Table, title: &str, axis: &str, column: &str) -> Result<Panel> {
+    let mut panel = Panel::new(
+        title,
+        Axis::log("density (fraction of weights kept)").reversed(),
+        Axis::linear(axis).include(0.0).include(1.05),
+    )
+    .horizontal(1.0, "critical");
+    for (kind, layer, label, colour) in [
+        ("ticket", 2, "iterative pruning, layer 2", Colour::BLUE),
+        ("ticket", 3, "iterative pruning, layer 3", Colour::SKY),
+        ("random", 2, "random mask, layer 2", Colour::GREY),
+        ("random", 3, "random mask, layer 3", Colour::BLACK),
+    ] {
+        let points = by_density(table, kind, |record| {
+            if record.integer("layer")? == layer {
+                record.optional_real(column)
+            } else {
+                Ok(None)
+            }
+        })?;
+        panel = panel.series(Series::measured(label, points).colour(colour).connected());
+    }
+    Ok(panel)
+}
 
 pub(super) fn figure(table: &Table) -> Result<Figure> {
     let z = deviations(table)?;
@@ -20,6 +47,8 @@ pub(super) fn figure(table: &Table) -> Result<Figure> {
         .panel(critical(&points, z)?)
         .panel(densities(&points, z)?)
         .panel(widths(&points)?)
+        .panel(inherited(table, "what a mask leaves of the initial scale", "ρσ_w²/2 of a hidden layer", "mean_field_gain")?)
+        .panel(inherited(table, "and what the test samples see", "measured q^ℓ/q^(ℓ−1)", "measured_gain")?)
         .caption(
             "(a) Points: means over networks, with the tolerance of the verdict (bare where the law is too skewed to be judged); \
              bands: 10 % to 90 % of the networks; solid: predicted mean; dashed: mean over the root of the second moment, the \

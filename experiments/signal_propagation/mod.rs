@@ -5,19 +5,25 @@ mod draw;
 #[cfg(test)]
 mod tests;
 
+use crate::experiments::pruned_masks::pruned_network;
+use crate::experiments::rows::row_of;
+use ticketsense::data::Split;
 use ticketsense::harness::figures::Figure;
 use ticketsense::harness::{Budget, Cell, Claim, Context, Experiment, Scale};
 use ticketsense::outcome::Certainty;
-use ticketsense::simulations::propagation::{Drawing, RandomNetwork, Scaling};
+use ticketsense::simulations::propagation::{Drawing, LayerWeights, RandomNetwork, Scaling, signal};
 use ticketsense::statistics::quantile;
-use ticketsense::table::{Column, Record, Row, Table};
+use ticketsense::table::{Column, Record, Row, Table, Value};
 use ticketsense::theory::relu_variance::{fluctuation, layer_factor};
 use ticketsense::{Density, Error, Result, row};
 
 pub(super) struct SignalPropagation;
 
 const COLUMNS: &[Column] = &[
-    Column::text("part", "Where the masks come from: random."),
+    Column::text(
+        "part",
+        "Where the masks come from: random (drawn here, claims are judged on these) or pruned (really pruned networks).",
+    ),
     Column::text(
         "scaling",
         "What the weight variance is divided by: dense-fan-in or masked-fan-in.",
@@ -39,7 +45,31 @@ const COLUMNS: &[Column] = &[
     Column::real("lower", "", "10 % quantile of q^ℓ/q⁰."),
     Column::real("median", "", "Median of q^ℓ/q⁰."),
     Column::real("upper", "", "90 % quantile of q^ℓ/q⁰."),
+    Column::text(
+        "mask",
+        "Who chose the mask of a pruned network: ticket (iterative pruning) or random (same counts a layer).",
+    ),
+    Column::integer("seed", "", "Number of the pruned network."),
+    Column::real(
+        "mean_field_gain",
+        "",
+        "ρσ_w²/2 of the layer from the initial weights that the mask keeps.",
+    ),
+    Column::real(
+        "measured_gain",
+        "",
+        "q^ℓ/q^(ℓ−1) of the test samples through those weights; none for the first layer.",
+    ),
 ];
+
+/// Columns that only pruned networks fill.
+const PRUNED_COLUMNS: usize = 4;
+
+/// A row of random masks: nothing in the columns of pruned networks.
+fn padded(mut row: Row) -> Row {
+    row.0.extend(std::iter::repeat_n(Value::Missing, PRUNED_COLUMNS));
+    row
+}
 
 /// Values of ρσ_w² below, at and above the critical one (of σ_w² alone where the fan-in is corrected).
 const GAINS: [f64; 3] = [1.5, 2.0, 2.5];
@@ -84,10 +114,20 @@ impl Experiment for SignalPropagation {
                 add(MIDDLE, density, 2.0, Scaling::DenseFanIn);
             }
         }
+        for number in 0..scale.pick(2usize, 8, 20) {
+            cells.push(Cell::new().problem("pruned_network", number));
+        }
         cells
     }
 
+    fn uses_data(&self) -> bool {
+        true
+    }
+
     fn run(&self, cell: &Cell, context: &Context<'_>) -> Result<Vec<Row>> {
+        if let Ok(number) = cell.integer("pruned_network") {
+            return pruned_rows(number, cell, context);
+        }
         let scale = context.scale();
         let depth = scale.pick(8, 20, 30);
         let width = cell.integer("width")?;
@@ -117,7 +157,7 @@ impl Experiment for SignalPropagation {
             let ratios = sample.ratios(layer)?;
             let mean = sample.mean_ratio(layer)?;
             let (log, dead) = sample.mean_log_ratio(layer)?;
-            rows.push(row![
+            rows.push(padded(row![
                 "random",
                 scaling.as_str(),
                 width,
@@ -133,7 +173,7 @@ impl Experiment for SignalPropagation {
                 quantile(&ratios, 0.1)?,
                 quantile(&ratios, 0.5)?,
                 quantile(&ratios, 0.9)?
-            ]);
+            ]));
         }
         Ok(rows)
     }
@@ -152,6 +192,42 @@ impl Experiment for SignalPropagation {
             memory_mb: 50,
         }
     }
+}
+
+/// What a really pruned network's mask leaves of the initial weights, layer by layer, and what it makes of the signal.
+fn pruned_rows(number: usize, cell: &Cell, context: &Context<'_>) -> Result<Vec<Row>> {
+    let pruned = pruned_network(context, number, &context.seed(cell))?;
+    let dataset = context.data()?;
+    let inputs: Vec<f64> = dataset.rows(dataset.split(Split::Test))?;
+    let layout = pruned.network.layout();
+    let mut rows = Vec::new();
+    for of in &pruned.masks {
+        let layers: Vec<LayerWeights<'_>> = layout
+            .weight_slots()
+            .map(|slot| LayerWeights {
+                outputs: slot.shape[0],
+                inputs: slot.shape[1],
+                weights: &pruned.initial[slot.range.clone()],
+                mask: Some(&of.mask.bits()[slot.range.clone()]),
+                bias: None,
+            })
+            .collect();
+        for (layer, found) in signal(&layers, |h| h.max(0.0), &inputs)?.into_iter().enumerate() {
+            rows.push(row_of(
+                COLUMNS,
+                &[
+                    ("part", "pruned".into()),
+                    ("mask", of.kind.into()),
+                    ("seed", number.into()),
+                    ("layer", (layer + 1).into()),
+                    ("density", layout.density(&of.mask).into()),
+                    ("mean_field_gain", found.mean_field_gain().into()),
+                    ("measured_gain", found.measured_gain.into()),
+                ],
+            )?);
+        }
+    }
+    Ok(rows)
 }
 
 fn error_of(certainty: Certainty) -> Option<f64> {

@@ -26,7 +26,7 @@ pub fn command() -> clap::Command {
         Arg::new(name).long(name).value_name(value).help(help)
     };
     clap::Command::new("linearize")
-        .about("Columns, coherence and tangent kernel of a network's Jacobian at a checkpoint or at random weights")
+        .about("Examine a network's Jacobian: columns, coherence, tangent kernel")
         .arg(
             text(
                 "network",
