@@ -124,7 +124,7 @@ impl RawValues<'_> {
     }
 }
 
-/// Everything a [`Dataset`] is made of.
+/// Everything a [`Dataset`](super::Dataset) is made of.
 #[derive(Clone, Debug)]
 pub struct Content<'a> {
     /// Name in reports.
