@@ -19,3 +19,10 @@ pub(super) fn row_of(columns: &[Column], values: &[(&str, Value)]) -> Result<Row
         .map(|column| value(column).unwrap_or(Value::Missing))
         .collect()))
 }
+
+/// A row that ends early, with nothing in the columns behind its last value.
+pub(super) fn padded(columns: &[Column], mut row: Row) -> Row {
+    let missing = columns.len().saturating_sub(row.0.len());
+    row.0.extend(std::iter::repeat_n(Value::Missing, missing));
+    row
+}

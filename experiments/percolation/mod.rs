@@ -12,13 +12,13 @@ mod draw;
 mod tests;
 
 use crate::experiments::pruned_masks::{PrunedMask, pruned_network};
-use crate::experiments::rows::row_of;
+use crate::experiments::rows::{padded, row_of};
 use ticketsense::harness::figures::Figure;
 use ticketsense::harness::{Budget, Cell, Claim, Context, Experiment, Scale};
 use ticketsense::simulations::percolation::{
     LayerMask, LayeredNetwork, ReachKernel, SurvivalCounts, Wiring, connectivity, survival,
 };
-use ticketsense::table::{Column, Row, Table, Value};
+use ticketsense::table::{Column, Row, Table};
 use ticketsense::theory::percolation::Offspring;
 use ticketsense::{Error, Result, Seed, row};
 
@@ -89,15 +89,6 @@ const COLUMNS: &[Column] = &[
         "Natural logarithm of the number of its paths; -inf for none.",
     ),
 ];
-
-/// Columns that only pruned networks fill.
-const PRUNED_COLUMNS: usize = 7;
-
-/// A row of another part: nothing in the columns of pruned networks.
-fn padded(mut row: Row) -> Row {
-    row.0.extend(std::iter::repeat_n(Value::Missing, PRUNED_COLUMNS));
-    row
-}
 
 const FAN_OUTS: [usize; 3] = [2, 3, 8];
 /// Depths at which the survival on trees is counted.
@@ -202,7 +193,7 @@ impl Experiment for Percolation {
                 ["threshold", "survival", "network", "finite-width", "pruned"],
             )),
         };
-        Ok(rows?.into_iter().map(padded).collect())
+        Ok(rows?.into_iter().map(|row| padded(COLUMNS, row)).collect())
     }
 
     fn claims(&self) -> &'static [Claim] {

@@ -5,7 +5,7 @@ use super::*;
 use ticketsense::harness::{Decision, Verdict};
 
 fn judged(id: &str, rows: Vec<Row>) -> Verdict {
-    let table = Table::with_rows(COLUMNS, rows.into_iter().map(padded).collect()).unwrap();
+    let table = Table::with_rows(COLUMNS, rows.into_iter().map(|row| padded(COLUMNS, row)).collect()).unwrap();
     let claim = claims::CLAIMS.iter().find(|c| c.id == id).unwrap();
     (claim.check)(&table).unwrap()
 }
@@ -110,7 +110,7 @@ fn half_points_approach_the_threshold_like_ln_l_over_l_squared_on_trees() {
     // The exact shift divided by ln L / L² must settle: it may not change by more than a third between L = 50 and 200,
     // while L² times the shift grows by ln 200 / ln 50 = 1.35 and L times it falls by 0.34.
     let rows = threshold_table("tree", 2, 100_000_000, tree(2), 0.5);
-    let table = Table::with_rows(COLUMNS, rows.into_iter().map(padded).collect()).unwrap();
+    let table = Table::with_rows(COLUMNS, rows.into_iter().map(|row| padded(COLUMNS, row)).collect()).unwrap();
     let found = &thresholds(&table).unwrap()[0];
     let scaled: Vec<f64> = found
         .halves

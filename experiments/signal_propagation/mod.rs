@@ -6,14 +6,14 @@ mod draw;
 mod tests;
 
 use crate::experiments::pruned_masks::pruned_network;
-use crate::experiments::rows::row_of;
+use crate::experiments::rows::{padded, row_of};
 use ticketsense::data::Split;
 use ticketsense::harness::figures::Figure;
 use ticketsense::harness::{Budget, Cell, Claim, Context, Experiment, Scale};
 use ticketsense::outcome::Certainty;
 use ticketsense::simulations::propagation::{Drawing, LayerWeights, RandomNetwork, Scaling, signal};
 use ticketsense::statistics::quantile;
-use ticketsense::table::{Column, Record, Row, Table, Value};
+use ticketsense::table::{Column, Record, Row, Table};
 use ticketsense::theory::relu_variance::{fluctuation, layer_factor};
 use ticketsense::{Density, Error, Result, row};
 
@@ -61,15 +61,6 @@ const COLUMNS: &[Column] = &[
         "q^ℓ/q^(ℓ−1) of the test samples through those weights; none for the first layer.",
     ),
 ];
-
-/// Columns that only pruned networks fill.
-const PRUNED_COLUMNS: usize = 4;
-
-/// A row of random masks: nothing in the columns of pruned networks.
-fn padded(mut row: Row) -> Row {
-    row.0.extend(std::iter::repeat_n(Value::Missing, PRUNED_COLUMNS));
-    row
-}
 
 /// Values of ρσ_w² below, at and above the critical one (of σ_w² alone where the fan-in is corrected).
 const GAINS: [f64; 3] = [1.5, 2.0, 2.5];
@@ -157,23 +148,26 @@ impl Experiment for SignalPropagation {
             let ratios = sample.ratios(layer)?;
             let mean = sample.mean_ratio(layer)?;
             let (log, dead) = sample.mean_log_ratio(layer)?;
-            rows.push(padded(row![
-                "random",
-                scaling.as_str(),
-                width,
-                network.density.value(),
-                network.weight_variance,
-                layer,
-                replicates,
-                mean.value,
-                error_of(mean.certainty),
-                dead,
-                log.value,
-                error_of(log.certainty),
-                quantile(&ratios, 0.1)?,
-                quantile(&ratios, 0.5)?,
-                quantile(&ratios, 0.9)?
-            ]));
+            rows.push(padded(
+                COLUMNS,
+                row![
+                    "random",
+                    scaling.as_str(),
+                    width,
+                    network.density.value(),
+                    network.weight_variance,
+                    layer,
+                    replicates,
+                    mean.value,
+                    error_of(mean.certainty),
+                    dead,
+                    log.value,
+                    error_of(log.certainty),
+                    quantile(&ratios, 0.1)?,
+                    quantile(&ratios, 0.5)?,
+                    quantile(&ratios, 0.9)?
+                ],
+            ));
         }
         Ok(rows)
     }

@@ -36,7 +36,7 @@ fn table(replicates: usize, factor: impl Fn(bool, f64, f64) -> f64) -> Table {
                         0.9 * mean,
                         1.5 * mean
                     ];
-                    table.push(padded(row)).unwrap();
+                    table.push(padded(COLUMNS, row)).unwrap();
                 }
             }
         }
