@@ -83,7 +83,7 @@ fn every_round_keeps_exactly_the_counts_of_the_integer_recursion_in_every_layer(
         }
         let last = expected.len() - 1;
         for (l, k) in expected.iter_mut().enumerate() {
-            *k = survivors(*k, if l == last { 0.1 } else { 0.3 });
+            *k = survivors(*k, if l == last { 0.1 } else { 0.3 }).unwrap();
         }
     }
 }

@@ -1,7 +1,8 @@
 //! From scores to masks: exactly as many survivors as asked for, ties by index.
 
 use crate::error::{Error, Result};
-use crate::support::{Mask, largest_by, round_half_up};
+use crate::support::{Mask, largest_by};
+use crate::theory::imp_density::pruned_in_round;
 use std::ops::Range;
 
 /// Over which weights the scores compete.
@@ -48,11 +49,15 @@ pub struct LayerRate {
 ///
 /// ```
 /// use ticketsense::pruning::survivors;
-/// assert_eq!(survivors(5, 0.5), 2); // 2.5 is rounded to 3 pruned
-/// assert_eq!(survivors(2, 0.2), 2);
+/// assert_eq!(survivors(5, 0.5)?, 2); // 2.5 is rounded to 3 pruned
+/// assert_eq!(survivors(2, 0.2)?, 2);
+/// # Ok::<(), ticketsense::Error>(())
 /// ```
-pub fn survivors(kept: usize, prune_fraction: f64) -> usize {
-    kept - round_half_up(prune_fraction * kept as f64).min(kept)
+///
+/// # Errors
+/// [`Error::Argument`] for a fraction outside `[0, 1]`.
+pub fn survivors(kept: usize, prune_fraction: f64) -> Result<usize> {
+    Ok(kept - pruned_in_round(prune_fraction, kept)?)
 }
 
 /// Prunes the kept weights of smallest score.
@@ -84,7 +89,7 @@ pub fn prune_lowest(mask: &Mask, scores: &[f64], layers: &[LayerRate], scope: Sc
             .flat_map(|&l| layers[l].range.clone())
             .filter(|&i| mask.keeps(i))
             .collect();
-        let keep = survivors(kept.len(), layers[group[0]].prune_fraction);
+        let keep = survivors(kept.len(), layers[group[0]].prune_fraction)?;
         retain(&mut next, kept, keep, scores);
     }
     Ok(next)
