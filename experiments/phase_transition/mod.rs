@@ -80,18 +80,8 @@ impl Experiment for PhaseTransition {
         let map_size: usize = scale.pick(40, 200, 400);
         let steps: usize = scale.pick(4, 14, 24);
         let mut cells = Vec::new();
-        for i in 0..steps {
-            let delta = rounded((i as f64 + 1.0) / (steps as f64 + 1.0));
-            for solver in SOLVERS {
-                cells.push(
-                    Cell::new()
-                        .problem("columns", map_size)
-                        .problem("delta", delta)
-                        .treatment("solver", solver),
-                );
-            }
-        }
-        let sizes: &[usize] = scale.pick(&[24, 32, 48], &[64, 96, 160, 320], &[100, 200, 400, 800, 1600]);
+        // The largest first: a long cell at the end would leave the other cores idle.
+        let sizes: &[usize] = scale.pick(&[48, 32, 24], &[320, 160, 96, 64], &[1600, 800, 400, 200, 100]);
         for &size in sizes {
             for delta in FOLLOWED {
                 // The part is a treatment: a map cell of the same size and ratio has its own name.
@@ -100,6 +90,17 @@ impl Experiment for PhaseTransition {
                         .problem("size", size)
                         .problem("delta", delta)
                         .treatment("solver", "basis-pursuit"),
+                );
+            }
+        }
+        for i in 0..steps {
+            let delta = rounded((i as f64 + 1.0) / (steps as f64 + 1.0));
+            for solver in SOLVERS {
+                cells.push(
+                    Cell::new()
+                        .problem("columns", map_size)
+                        .problem("delta", delta)
+                        .treatment("solver", solver),
                 );
             }
         }
