@@ -4,8 +4,8 @@ use super::{Answer, chosen_experiments, experiment_names};
 use clap::{Arg, ArgMatches};
 use serde_json::{Value, json};
 use std::path::Path;
-use ticketsense::Result;
 use ticketsense::harness::{Judged, draw, ledger};
+use ticketsense::{Error, Result};
 
 pub fn command() -> clap::Command {
     clap::Command::new("draw")
@@ -47,6 +47,16 @@ pub fn run(matches: &ArgMatches) -> Result<Answer> {
         let folder = out.join(experiment.id());
         text.push_str(&format!("{}: drawn in {}\n", experiment.id(), folder.display()));
         drawn.push(json!({ "id": experiment.id(), "folder": folder.display().to_string() }));
+    }
+    if drawn.is_empty() {
+        return match std::fs::read_dir(from) {
+            Ok(_) => Err(Error::argument(
+                "from",
+                "a folder that holds <id>/table.csv of some experiment",
+                from.display(),
+            )),
+            Err(reason) => Err(Error::io(from, "read the folder", reason)),
+        };
     }
     text.push('\n');
     text.push_str(&ledger(&judged));

@@ -59,6 +59,7 @@ fn folders_that_are_not_there_end_with_1_and_are_named() {
     for arguments in [
         &["reproduce", "--data", "/no/such/folder"][..],
         &["claims", "--from", "/no/such/folder"],
+        &["draw", "--from", "/no/such/folder"],
     ] {
         let output = run(arguments);
         assert_eq!(output.status.code(), Some(1), "{arguments:?}: {}", errors(&output));
@@ -106,6 +107,14 @@ fn a_table_that_is_no_table_is_an_error_that_names_it() {
             assert!(errors(&output).contains("table.csv"), "{}", errors(&output));
         }
     }
+}
+
+#[test]
+fn a_folder_without_any_table_leaves_nothing_to_draw_and_says_so() {
+    let folder = Folder::new("nothing-to-draw");
+    let output = run(&["draw", "--from", folder.str()]);
+    assert_eq!(output.status.code(), Some(2));
+    assert!(errors(&output).contains("table.csv"), "{}", errors(&output));
 }
 
 #[test]
