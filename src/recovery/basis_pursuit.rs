@@ -3,6 +3,7 @@
 //! Its dual is `max yᵀν` subject to `‖Aᵀν‖∞ ≤ 1`.
 
 use super::common::{check_positive, check_tolerance, in_safe_range, residual_into, scatter};
+use super::entry::{COUNT, SolverEntry, TOLERANCE, option};
 use super::homotopy::{Event, Homotopy};
 use super::{Certificate, Recovery, Solver, check_right_hand_side};
 use crate::error::Result;
@@ -141,6 +142,36 @@ impl Solver for BasisPursuit {
         in_safe_range(y, 1, watch, |y, _, watch| self.run(a, y, watch))
     }
 }
+
+/// Its line in the list of solvers.
+pub(super) const ENTRY: SolverEntry = SolverEntry {
+    name: "basis-pursuit",
+    help: "min ‖x‖₁ subject to A x = y, with a dual vector.",
+    options: &[
+        option(
+            "tolerance",
+            TOLERANCE,
+            "‖y‖₂ and ‖x‖₁",
+            "1e-8",
+            "Residual and duality gap that count as solved, relative to these.",
+        ),
+        option(
+            "max-iterations",
+            COUNT,
+            "breakpoints",
+            "100000",
+            "The most breakpoints of the path.",
+        ),
+    ],
+    for_planted: |_| Vec::new(),
+    builder: |o| {
+        let default = BasisPursuit::default();
+        Ok(Box::new(BasisPursuit {
+            tolerance: o.real("tolerance").unwrap_or(default.tolerance),
+            max_iterations: o.integer("max-iterations").unwrap_or(default.max_iterations),
+        }))
+    },
+};
 
 #[cfg(test)]
 mod tests {

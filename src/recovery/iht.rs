@@ -3,6 +3,7 @@
 use super::common::{
     check_positive, check_tolerance, column_cost, empty_answer, in_safe_range, residual_into, scatter,
 };
+use super::entry::{SolverEntry, THRESHOLDING_ITERATIONS, THRESHOLDING_SUPPORT, THRESHOLDING_TOLERANCE};
 use super::groups::largest;
 use super::{Certificate, Groups, Recovery, Solver, check_right_hand_side};
 use crate::error::Result;
@@ -212,6 +213,22 @@ impl Solver for IterativeHardThresholding {
         in_safe_range(y, 2, watch, |y, _, watch| self.run(a, y, watch))
     }
 }
+
+/// Its line in the list of solvers.
+pub(super) const ENTRY: SolverEntry = SolverEntry {
+    name: "iht",
+    help: "Iterative hard thresholding with the unit step.",
+    options: &[THRESHOLDING_SUPPORT, THRESHOLDING_TOLERANCE, THRESHOLDING_ITERATIONS],
+    for_planted: |nonzeros| vec![("max-support", nonzeros.to_string())],
+    builder: |o| {
+        let default = IterativeHardThresholding::new(o.required("max-support")?);
+        Ok(Box::new(IterativeHardThresholding {
+            tolerance: o.real("tolerance").unwrap_or(default.tolerance),
+            max_iterations: o.integer("max-iterations").unwrap_or(default.max_iterations),
+            ..default
+        }))
+    },
+};
 
 #[cfg(test)]
 mod tests {

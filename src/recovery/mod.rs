@@ -1,10 +1,12 @@
 //! Sparse recovery: find `x` with few nonzeros from `y ≈ A x`, with a certificate.
 //!
-//! To add a solver: one file with a plain struct of documented numbers and its [`Solver`] implementation, one line in
-//! the list of this module; the conformance tests and the command line then know it.
+//! To add a solver: one file with a plain struct of documented numbers, its [`Solver`] implementation and its entry
+//! (name, options, builder), and one word in the list of this module; the conformance tests and the command line then
+//! know it.
 
 mod basis_pursuit;
 mod common;
+mod entry;
 mod groups;
 mod homotopy;
 mod iht;
@@ -20,10 +22,11 @@ mod conformance;
 mod reference;
 
 pub use basis_pursuit::BasisPursuit;
+pub use entry::{OptionKind, OptionValues, SolverEntry, SolverOption};
 pub use groups::Groups;
 pub use iht::IterativeHardThresholding;
 pub use lasso::{Lasso, Penalty, lambda_max};
-pub use list::{OptionKind, OptionValues, SOLVERS, SolverEntry, SolverOption, find};
+pub use list::{SOLVERS, find};
 pub use niht::NormalisedIht;
 pub use omp::Omp;
 

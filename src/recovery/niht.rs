@@ -1,6 +1,9 @@
 //! Iterative hard thresholding with a step that adapts to the operator.
 
 use super::common::{column_cost, empty_answer, in_safe_range};
+use super::entry::{
+    OptionKind, SolverEntry, THRESHOLDING_ITERATIONS, THRESHOLDING_SUPPORT, THRESHOLDING_TOLERANCE, option,
+};
 use super::groups::largest;
 use super::iht::{Iterate, check};
 use super::{Groups, Recovery, Solver};
@@ -163,6 +166,34 @@ impl Solver for NormalisedIht {
         })
     }
 }
+
+/// Its line in the list of solvers.
+pub(super) const ENTRY: SolverEntry = SolverEntry {
+    name: "niht",
+    help: "Normalised iterative hard thresholding: the step adapts to the operator.",
+    options: &[
+        THRESHOLDING_SUPPORT,
+        THRESHOLDING_TOLERANCE,
+        THRESHOLDING_ITERATIONS,
+        option(
+            "unit-columns",
+            OptionKind::Flag,
+            "",
+            "columns as given",
+            "Work with columns scaled to length 1.",
+        ),
+    ],
+    for_planted: |nonzeros| vec![("max-support", nonzeros.to_string())],
+    builder: |o| {
+        let default = NormalisedIht::new(o.required("max-support")?);
+        Ok(Box::new(NormalisedIht {
+            tolerance: o.real("tolerance").unwrap_or(default.tolerance),
+            max_iterations: o.integer("max-iterations").unwrap_or(default.max_iterations),
+            unit_columns: o.flag("unit-columns"),
+            ..default
+        }))
+    },
+};
 
 #[cfg(test)]
 mod tests {
