@@ -31,6 +31,37 @@ pub fn accumulate(columns: &[f64], t: &[f64], y: &mut [f64]) {
     Arch::new().dispatch(Accumulate { columns, t, y });
 }
 
+/// `y ← y + Σ tᵢ c_{jᵢ}` for the columns `of` among those stored one after the other in `columns`. Cost: `2mk` operations
+/// for k columns.
+///
+/// # Panics
+/// When the numbers of indices and coefficients differ or an index is out of range: a bug of the caller.
+pub fn accumulate_of(columns: &[f64], of: &[usize], t: &[f64], y: &mut [f64]) {
+    assert_eq!(of.len(), t.len(), "combination of chosen columns: lengths");
+    Arch::new().dispatch(AccumulateOf {
+        columns,
+        stride: y.len(),
+        of,
+        t,
+        y,
+    });
+}
+
+/// As [`accumulate_of`], for columns that start `stride` entries apart, of which the first `y.len()` entries count.
+///
+/// # Panics
+/// As [`accumulate_of`].
+pub fn accumulate_strided(columns: &[f64], stride: usize, of: &[usize], t: &[f64], y: &mut [f64]) {
+    assert_eq!(of.len(), t.len(), "combination of chosen columns: lengths");
+    Arch::new().dispatch(AccumulateOf {
+        columns,
+        stride,
+        of,
+        t,
+        y,
+    });
+}
+
 struct Correlate<'a> {
     columns: &'a [f64],
     v: &'a [f64],
@@ -115,6 +146,37 @@ impl WithSimd for Accumulate<'_> {
         }
         for (column, t) in blocks.remainder().chunks_exact(rows).zip(ts.remainder()) {
             for (y, a) in self.y.iter_mut().zip(column) {
+                *y += t * a;
+            }
+        }
+    }
+}
+
+struct AccumulateOf<'a> {
+    columns: &'a [f64],
+    stride: usize,
+    of: &'a [usize],
+    t: &'a [f64],
+    y: &'a mut [f64],
+}
+
+impl WithSimd for AccumulateOf<'_> {
+    type Output = ();
+
+    #[inline(always)]
+    fn with_simd<S: Simd>(self, _: S) {
+        let (rows, stride) = (self.y.len(), self.stride);
+        let column = |j: usize| &self.columns[j * stride..j * stride + rows];
+        let (blocks, rest) = self.of.as_chunks::<BLOCK>();
+        let (t_blocks, t_rest) = self.t.as_chunks::<BLOCK>();
+        for (&of, t) in blocks.iter().zip(t_blocks) {
+            let [a, b, c, d] = of.map(column);
+            for ((((y, a), b), c), d) in self.y.iter_mut().zip(a).zip(b).zip(c).zip(d) {
+                *y += (t[0] * a + t[1] * b) + (t[2] * c + t[3] * d);
+            }
+        }
+        for (&j, t) in rest.iter().zip(t_rest) {
+            for (y, a) in self.y.iter_mut().zip(column(j)) {
                 *y += t * a;
             }
         }

@@ -2,6 +2,7 @@
 
 use crate::error::{Error, Result, require_finite};
 use faer::linalg::matmul::matmul;
+use faer::linalg::matmul::triangular::{self, BlockStructure};
 use faer::{Accum, MatMut, MatRef, Par, Side};
 use nalgebra::{DMatrix, DVector};
 
@@ -149,6 +150,20 @@ pub fn product(a: &DMatrix<f64>, b: &DMatrix<f64>) -> Result<DMatrix<f64>> {
 /// # Errors
 /// [`Error::Shape`] when the numbers of rows differ.
 pub fn transpose_product(a: &DMatrix<f64>, b: &DMatrix<f64>) -> Result<DMatrix<f64>> {
+    let mut c = DMatrix::zeros(a.ncols(), b.ncols());
+    let stride = a.ncols();
+    transpose_product_into(a, b, c.as_mut_slice(), stride)?;
+    Ok(c)
+}
+
+/// `C ← AᵀB` for a column-major `C` whose columns start `stride` entries apart.
+///
+/// # Errors
+/// [`Error::Shape`] when the numbers of rows differ.
+///
+/// # Panics
+/// When `out` is too short or the stride is below the number of rows of `C`: a bug of the caller.
+pub fn transpose_product_into(a: &DMatrix<f64>, b: &DMatrix<f64>, out: &mut [f64], stride: usize) -> Result<()> {
     if a.nrows() != b.nrows() {
         return Err(Error::shape(
             "transposed product of matrices",
@@ -156,33 +171,72 @@ pub fn transpose_product(a: &DMatrix<f64>, b: &DMatrix<f64>) -> Result<DMatrix<f
             b.nrows(),
         ));
     }
-    let mut c = DMatrix::zeros(a.ncols(), b.ncols());
-    matmul(
-        as_faer_mut(&mut c),
-        Accum::Replace,
-        as_faer(a).transpose(),
-        as_faer(b),
-        1.0,
-        Par::Seq,
-    );
-    Ok(c)
+    if a.ncols() == 0 || b.ncols() == 0 {
+        return Ok(());
+    }
+    let c = MatMut::from_column_major_slice_with_stride_mut(out, a.ncols(), b.ncols(), stride);
+    matmul(c, Accum::Replace, as_faer(a).transpose(), as_faer(b), 1.0, Par::Seq);
+    Ok(())
 }
 
-/// The Gram matrix `AᵀA` of the columns, symmetric to the last bit. Cost: `2mn²` operations.
+/// The Gram matrix `AᵀA` of the columns, symmetric to the last bit. Cost: `mn²` operations.
 pub fn gram(a: &DMatrix<f64>) -> DMatrix<f64> {
     let n = a.ncols();
     let mut g = DMatrix::zeros(n, n);
-    matmul(
-        as_faer_mut(&mut g),
+    gram_into(a, g.as_mut_slice(), n);
+    g
+}
+
+/// `G ← AᵀA`, symmetric to the last bit, for a column-major `G` whose columns start `stride` entries apart.
+///
+/// # Panics
+/// As [`transpose_product_into`].
+pub fn gram_into(a: &DMatrix<f64>, out: &mut [f64], stride: usize) {
+    let n = a.ncols();
+    if n == 0 {
+        return;
+    }
+    let g = MatMut::from_column_major_slice_with_stride_mut(out, n, n, stride);
+    triangular::matmul(
+        g,
+        BlockStructure::TriangularLower,
         Accum::Replace,
         as_faer(a).transpose(),
+        BlockStructure::Rectangular,
         as_faer(a),
+        BlockStructure::Rectangular,
         1.0,
         Par::Seq,
     );
-    // The kernel may add in another order above the diagonal than below it.
-    g.fill_upper_triangle_with_lower_triangle();
-    g
+    // Tile by tile: a whole row of a large matrix is a cache line an entry.
+    for first in (0..n).step_by(TILE) {
+        for above in (0..=first).step_by(TILE) {
+            for j in first..n.min(first + TILE) {
+                for i in above..j.min(above + TILE) {
+                    out[j * stride + i] = out[i * stride + j];
+                }
+            }
+        }
+    }
+}
+
+/// Side of the square tiles in which a matrix is transposed.
+const TILE: usize = 32;
+
+/// `B ← Aᵀ` for column-major slices whose columns start `stride_a` and `stride_b` entries apart.
+///
+/// # Panics
+/// When a slice is too short: a bug of the caller.
+pub fn transpose_into(rows: usize, columns: usize, a: &[f64], stride_a: usize, b: &mut [f64], stride_b: usize) {
+    for first_column in (0..columns).step_by(TILE) {
+        for first_row in (0..rows).step_by(TILE) {
+            for j in first_column..columns.min(first_column + TILE) {
+                for i in first_row..rows.min(first_row + TILE) {
+                    b[i * stride_b + j] = a[j * stride_a + i];
+                }
+            }
+        }
+    }
 }
 
 /// The eigenvalues of a symmetric matrix, ascending. Only the lower triangle is read.

@@ -2,7 +2,7 @@
 
 use super::{MeasurementOperator, Shape};
 use crate::error::{Error, Result, require_finite};
-use crate::linalg::columns::correlate;
+use crate::linalg::columns::{accumulate_of, correlate};
 use crate::linalg::norm;
 use nalgebra::DMatrix;
 
@@ -94,9 +94,7 @@ impl MeasurementOperator for DenseOperator {
             "sparse product: lengths"
         );
         y.fill(0.0);
-        for (&j, &v) in support.iter().zip(values) {
-            axpy(v, self.column(j), y);
-        }
+        accumulate_of(self.matrix.as_slice(), support, values, y);
     }
 
     fn columns_into(&self, support: &[usize], out: &mut DMatrix<f64>) {

@@ -8,6 +8,7 @@ mod basis_pursuit;
 mod common;
 mod entry;
 mod groups;
+mod growing_gram;
 mod homotopy;
 mod iht;
 mod lasso;

@@ -1,18 +1,20 @@
 //! The LASSO restricted to a working set of columns, solved through their Gram matrix.
 
+use super::growing_gram::GrowingGram;
 use crate::error::Result;
 use crate::linalg::cholesky::solve_positive_definite;
-use crate::linalg::dense::{gram, transpose_product};
+use crate::linalg::columns::correlate;
 use crate::linalg::dot;
 use crate::operators::MeasurementOperator;
 use nalgebra::DMatrix;
+use pulp::{Arch, Simd, WithSimd};
 
 /// Sweeps of coordinate descent between two Newton steps.
-const SWEEPS: usize = 4;
+const SWEEPS: usize = 3;
 /// Halvings of a Newton step that are tried.
-const HALVINGS: usize = 8;
-/// Rounds of sweeps and a Newton step before the caller looks at the whole gradient again.
-const ROUNDS: usize = 60;
+const HALVINGS: usize = 12;
+/// Rounds of a Newton step and sweeps before the caller looks at the whole gradient again.
+const ROUNDS: usize = 200;
 
 /// `½‖y − C x‖² + λ‖x‖₁` over the columns `C` of a working set that only grows.
 #[derive(Debug)]
@@ -21,7 +23,7 @@ pub(super) struct WorkingSet {
     member: Vec<bool>,
     x: Vec<f64>,
     columns: DMatrix<f64>,
-    gram: DMatrix<f64>,
+    gram: GrowingGram,
     with_y: Vec<f64>,
     /// `Cᵀ(y − C x)`, kept up to date.
     correlations: Vec<f64>,
@@ -36,7 +38,7 @@ impl WorkingSet {
             member: vec![false; columns],
             x: Vec::new(),
             columns: DMatrix::zeros(y.len(), 0),
-            gram: DMatrix::zeros(0, 0),
+            gram: GrowingGram::default(),
             with_y: Vec::new(),
             correlations: Vec::new(),
             y_square: dot(y, y),
@@ -54,20 +56,13 @@ impl WorkingSet {
         }
         let mut block = DMatrix::zeros(rows, added);
         a.columns_into(new, &mut block);
-        let cross = transpose_product(&self.columns, &block)?;
-        let inner = gram(&block);
-        let total = old + added;
-        let mut grown = DMatrix::zeros(total, total);
-        grown.view_mut((0, 0), (old, old)).copy_from(&self.gram);
-        grown.view_mut((0, old), (old, added)).copy_from(&cross);
-        grown.view_mut((old, 0), (added, old)).copy_from(&cross.transpose());
-        grown.view_mut((old, old), (added, added)).copy_from(&inner);
-        self.gram = grown;
-        self.with_y
-            .extend(block.as_slice().chunks_exact(rows).map(|column| dot(column, y)));
+        self.gram.extend(&self.columns, &block)?;
+        let first = self.with_y.len();
+        self.with_y.resize(first + added, 0.0);
+        correlate(block.as_slice(), y, &mut self.with_y[first..]);
         let mut columns: Vec<f64> = std::mem::replace(&mut self.columns, DMatrix::zeros(0, 0)).data.into();
         columns.extend_from_slice(block.as_slice());
-        self.columns = DMatrix::from_vec(rows, total, columns);
+        self.columns = DMatrix::from_vec(rows, old + added, columns);
         self.indices.extend_from_slice(new);
         new.iter().for_each(|&j| self.member[j] = true);
         self.x.extend_from_slice(values);
@@ -80,23 +75,12 @@ impl WorkingSet {
         self.member[column]
     }
 
-    fn gram_column(&self, j: usize) -> &[f64] {
-        let order = self.indices.len();
-        &self.gram.as_slice()[j * order..(j + 1) * order]
-    }
-
     /// Recomputes the correlations from the coefficients.
     fn refresh(&mut self) {
-        let mut correlations = self.with_y.clone();
-        for (j, &v) in self.x.iter().enumerate() {
-            if v != 0.0 {
-                correlations
-                    .iter_mut()
-                    .zip(self.gram_column(j))
-                    .for_each(|(c, g)| *c -= v * g);
-            }
-        }
-        self.correlations = correlations;
+        let active = self.active();
+        let minus: Vec<f64> = active.iter().map(|&j| -self.x[j]).collect();
+        self.correlations.clone_from(&self.with_y);
+        self.gram.accumulate(&active, &minus, &mut self.correlations);
     }
 
     /// Indices and values of the nonzero coefficients.
@@ -116,15 +100,13 @@ impl WorkingSet {
     /// Minimises until the duality gap on the working set is at most `target`; true when it got there.
     pub fn minimise(&mut self, lambda: f64, target: f64) -> bool {
         let everything: Vec<usize> = (0..self.x.len()).collect();
+        // Down to the minimiser of a face, every step but the last leaves it for a smaller one; not worth it on the way.
+        let steps = if target == f64::INFINITY { 1 } else { self.x.len() };
+        // Updates have rounded the correlations; what looks solved, or stuck, by them is looked at again from scratch.
+        let mut fresh = false;
         for _ in 0..ROUNDS {
-            let mut moved = self.sweep(lambda, &everything);
-            let active = self.active();
-            for _ in 1..SWEEPS {
-                moved = moved.max(self.sweep(lambda, &active));
-            }
             let mut improved = false;
-            // Down to the minimiser of a face: every step but the last leaves it for a smaller one.
-            for _ in 0..self.x.len() {
+            for _ in 0..steps {
                 match self.newton(lambda) {
                     Some(left_face) => {
                         improved = true;
@@ -135,11 +117,22 @@ impl WorkingSet {
                     None => break,
                 }
             }
-            if self.gap(lambda) <= target {
-                return true;
+            let mut moved = self.sweep(lambda, &everything);
+            let active = self.active();
+            for _ in 1..SWEEPS {
+                moved = moved.max(self.sweep(lambda, &active));
             }
-            if moved == 0.0 && !improved {
-                return false;
+            let solved = self.gap(lambda) <= target;
+            let stuck = moved == 0.0 && !improved;
+            if (solved || stuck) && (fresh || target == f64::INFINITY) {
+                return solved;
+            }
+            fresh = solved || stuck;
+            if fresh {
+                self.refresh();
+                if self.gap(lambda) <= target {
+                    return true;
+                }
             }
         }
         false
@@ -147,29 +140,13 @@ impl WorkingSet {
 
     /// One pass of exact coordinate minimisation; the largest drop of the objective by one coordinate.
     fn sweep(&mut self, lambda: f64, over: &[usize]) -> f64 {
-        let order = self.indices.len();
-        let mut largest = 0.0f64;
-        for &j in over {
-            let curvature = self.gram[(j, j)];
-            if curvature == 0.0 {
-                continue;
-            }
-            let old = self.x[j];
-            let free = self.correlations[j] + curvature * old;
-            let new = (free.abs() - lambda).max(0.0).copysign(free) / curvature;
-            let new = if new == 0.0 { 0.0 } else { new };
-            let change = new - old;
-            if change != 0.0 {
-                self.x[j] = new;
-                let column = &self.gram.as_slice()[j * order..(j + 1) * order];
-                self.correlations
-                    .iter_mut()
-                    .zip(column)
-                    .for_each(|(c, g)| *c -= change * g);
-                largest = largest.max(curvature * change * change);
-            }
-        }
-        largest
+        Arch::new().dispatch(Sweep {
+            gram: &self.gram,
+            x: &mut self.x,
+            correlations: &mut self.correlations,
+            lambda,
+            over,
+        })
     }
 
     /// A Newton step on the face of the current signs, if one lowers the objective; true when it left the face.
@@ -185,67 +162,44 @@ impl WorkingSet {
             .iter()
             .map(|&j| self.correlations[j] - lambda * self.x[j].signum())
             .collect();
-        let mut face = DMatrix::from_fn(active.len(), active.len(), |i, j| self.gram[(active[i], active[j])]);
+        let mut face = self.gram.lower_triangle(&active);
         let step = solve_positive_definite(&face, &slope).or_else(|_| {
             // Dependent columns: a trace of damping keeps the step a descent direction.
             let damping = 1e-10 * face.diagonal().amax();
             (0..active.len()).for_each(|i| face[(i, i)] += damping);
             solve_positive_definite(&face, &slope)
         });
-        let step = step.ok()?;
-        let start: Vec<f64> = active.iter().map(|&j| self.x[j]).collect();
-        let crosses = |x: f64, d: f64| (x + d) * x <= 0.0;
-        let first = start
-            .iter()
-            .zip(&step)
-            .filter(|(x, d)| crosses(**x, **d))
-            .map(|(x, d)| -x / d)
-            .fold(1.0f64, f64::min);
-        let along = |t: f64| -> Vec<f64> {
-            let go = |(&x, &d): (&f64, &f64)| {
-                let moved = x + t * d;
-                if moved * x <= 0.0 || (crosses(x, d) && -x / d <= t) {
-                    0.0
-                } else {
-                    moved
-                }
-            };
-            start.iter().zip(&step).map(go).collect()
+        let Ok(step) = step else {
+            return None;
         };
+        let line = Line::new(self, lambda, &active, step);
         let halved = std::iter::successors(Some(1.0), |t| Some(0.5 * t))
-            .take_while(|t| *t > first)
+            .take_while(|t| *t > line.first)
             .take(HALVINGS);
         let best = halved
-            .chain([first])
-            .map(|t| {
-                let x = along(t);
-                (self.change_of_objective(lambda, &active, &start, &x), x)
-            })
-            .min_by(|a, b| a.0.total_cmp(&b.0))
-            .filter(|(change, x)| *change < 0.0 && x.iter().all(|v| v.is_finite()));
-        let (_, x) = best?;
-        for (&j, v) in active.iter().zip(x) {
+            .chain([line.first])
+            .map(|t| (line.change_of_objective(t), t))
+            .min_by(|a, b| a.0.total_cmp(&b.0));
+        // A step that is not finite has no finite change either.
+        let Some((_, t)) = best.filter(|(change, _)| *change < 0.0) else {
+            return None;
+        };
+        let (to, left_face) = (line.at(t), line.first < 1.0);
+        // `G Δ` is the image of the step but for the coordinates that stopped.
+        let (stopped, lost): (Vec<usize>, Vec<f64>) = active
+            .iter()
+            .zip(&to)
+            .zip(&line.step)
+            .filter(|((_, v), _)| **v == 0.0)
+            .map(|((&j, _), d)| (j, self.x[j] + t * d))
+            .unzip();
+        let image = line.image;
+        self.correlations.iter_mut().zip(&image).for_each(|(c, v)| *c -= t * v);
+        self.gram.accumulate(&stopped, &lost, &mut self.correlations);
+        for (&j, v) in active.iter().zip(to) {
             self.x[j] = v;
         }
-        self.refresh();
-        Some(first < 1.0)
-    }
-
-    /// The objective at `to` minus that at `from`, on the coordinates `over` and with the others as they are.
-    fn change_of_objective(&self, lambda: f64, over: &[usize], from: &[f64], to: &[f64]) -> f64 {
-        let difference: Vec<f64> = to.iter().zip(from).map(|(t, f)| t - f).collect();
-        let mut image = vec![0.0; over.len()];
-        for (&j, d) in over.iter().zip(&difference) {
-            let column = self.gram_column(j);
-            image.iter_mut().zip(over).for_each(|(out, &i)| *out += d * column[i]);
-        }
-        let linear: f64 = over
-            .iter()
-            .zip(&difference)
-            .map(|(&j, d)| self.correlations[j] * d)
-            .sum();
-        let penalty: f64 = to.iter().zip(from).map(|(t, f)| t.abs() - f.abs()).sum();
-        0.5 * dot(&image, &difference) - linear + lambda * penalty
+        Some(left_face)
     }
 
     /// The duality gap of the restricted problem, from the Gram matrix alone.
@@ -262,6 +216,120 @@ impl WorkingSet {
         )
         .0
     }
+}
+
+struct Sweep<'a> {
+    gram: &'a GrowingGram,
+    x: &'a mut [f64],
+    correlations: &'a mut [f64],
+    lambda: f64,
+    over: &'a [usize],
+}
+
+impl WithSimd for Sweep<'_> {
+    type Output = f64;
+
+    #[inline(always)]
+    fn with_simd<S: Simd>(self, _: S) -> f64 {
+        let mut largest = 0.0f64;
+        for &j in self.over {
+            let column = self.gram.column(j);
+            let curvature = column[j];
+            if curvature == 0.0 {
+                continue;
+            }
+            let old = self.x[j];
+            let free = self.correlations[j] + curvature * old;
+            let excess = free.abs() - self.lambda;
+            let new = if excess > 0.0 {
+                excess.copysign(free) / curvature
+            } else {
+                0.0
+            };
+            let change = new - old;
+            if change != 0.0 {
+                self.x[j] = new;
+                for (c, g) in self.correlations.iter_mut().zip(column) {
+                    *c -= change * g;
+                }
+                largest = largest.max(curvature * change * change);
+            }
+        }
+        largest
+    }
+}
+
+/// The objective along a step `d` from `x` in which coordinates that cross zero stop there.
+struct Line<'a> {
+    set: &'a WorkingSet,
+    lambda: f64,
+    active: &'a [usize],
+    start: Vec<f64>,
+    step: Vec<f64>,
+    /// `G d` on the whole working set.
+    image: Vec<f64>,
+    /// `dᵀG d`, `cᵀd` for the correlations c.
+    curvature: f64,
+    slope: f64,
+    /// The length at which the first coordinate crosses; 1 when none does before.
+    first: f64,
+}
+
+impl<'a> Line<'a> {
+    fn new(set: &'a WorkingSet, lambda: f64, active: &'a [usize], step: Vec<f64>) -> Self {
+        let start: Vec<f64> = active.iter().map(|&j| set.x[j]).collect();
+        let mut image = vec![0.0; set.x.len()];
+        set.gram.accumulate(active, &step, &mut image);
+        let crossing = start.iter().zip(&step).filter_map(|(&x, &d)| crossing(x, d));
+        Line {
+            lambda,
+            curvature: active.iter().zip(&step).map(|(&j, d)| image[j] * d).sum(),
+            slope: active.iter().zip(&step).map(|(&j, d)| set.correlations[j] * d).sum(),
+            first: crossing.fold(1.0f64, f64::min),
+            set,
+            active,
+            start,
+            step,
+            image,
+        }
+    }
+
+    fn at(&self, t: f64) -> Vec<f64> {
+        let go = |(&x, &d): (&f64, &f64)| match crossing(x, d) {
+            Some(at) if at <= t => 0.0,
+            _ => x + t * d,
+        };
+        self.start.iter().zip(&self.step).map(go).collect()
+    }
+
+    /// The objective at length t minus that at 0.
+    ///
+    /// With `e` what the stopped coordinates lack of `t d`, the change is `−cᵀ(td + e) + ½(td + e)ᵀG(td + e)` and that of
+    /// the penalty: `G d` is known, and `eᵀG e` needs the stopped coordinates alone.
+    fn change_of_objective(&self, t: f64) -> f64 {
+        let to = self.at(t);
+        let (mut lost, mut penalty) = (Vec::new(), 0.0);
+        for (i, ((&x, &d), &to)) in self.start.iter().zip(&self.step).zip(&to).enumerate() {
+            penalty += to.abs() - x.abs();
+            if crossing(x, d).is_some_and(|at| at <= t) {
+                lost.push((i, -x - t * d));
+            }
+        }
+        let mut linear = t * self.slope;
+        let mut quadratic = t * t * self.curvature;
+        for &(i, e) in &lost {
+            linear += e * self.set.correlations[self.active[i]];
+            quadratic += 2.0 * t * e * self.image[self.active[i]];
+            let column = self.set.gram.column(self.active[i]);
+            quadratic += e * lost.iter().map(|&(l, f)| f * column[self.active[l]]).sum::<f64>();
+        }
+        0.5 * quadratic - linear + self.lambda * penalty
+    }
+}
+
+/// The length at which `x + t d` is 0, where that is at most 1.
+fn crossing(x: f64, d: f64) -> Option<f64> {
+    ((x + d) * x <= 0.0).then(|| -x / d)
 }
 
 /// The LASSO's duality gap at `x` with the dual point `s r`, and `s`.
