@@ -238,9 +238,15 @@ fn solution(recovery: &Recovery, seconds: f64) -> Map<String, Value> {
     put("residual_norm", json!(recovery.residual_norm));
     put("nonzeros", json!(recovery.support.len()));
     put("support", json!(recovery.support));
-    if let Certificate::OrderMargins { order, margins } = &recovery.certificate {
+    if let Certificate::OrderMargins {
+        order,
+        margins,
+        uncertainties,
+    } = &recovery.certificate
+    {
         put("order", json!(order));
         put("order_margins", json!(margins));
+        put("order_uncertainties", json!(uncertainties));
     }
     put("seconds", json!(seconds));
     object

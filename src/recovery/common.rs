@@ -17,40 +17,69 @@ pub(super) fn in_safe_range(
     watch: &mut Watch<'_>,
     solve: impl FnOnce(&[f64], f64, &mut Watch<'_>) -> Result<Recovery>,
 ) -> Result<Recovery> {
-    let largest = y.iter().fold(0.0f64, |m, v| m.max(v.abs()));
-    let exponent = if largest > 0.0 {
-        (largest.log2().floor() as i32).clamp(-1000, 1000)
-    } else {
-        0
-    };
-    let (down, up) = (2.0f64.powi(-exponent), 2.0f64.powi(exponent));
-    let scaled: Vec<f64> = y.iter().map(|v| v * down).collect();
-    // Factor by factor: the power itself may overflow where the product does not.
-    let raise = |value: f64, degree: i32| (0..degree).fold(value, |value, _| value * up);
+    let range = SafeRange::of(y);
     let mut observer = |p: &Progress| {
         watch.tell(&Progress {
-            objective: raise(p.objective, degree),
+            objective: range.raise(p.objective, degree),
             ..*p
         })
     };
-    let mut recovery = solve(&scaled, down, &mut Watch::new(&mut observer))?;
-    recovery.x.iter_mut().for_each(|v| *v *= up);
-    recovery.support = Support::of(&recovery.x).indices().to_vec();
-    recovery.objective = raise(recovery.objective, degree);
-    recovery.residual_norm *= up;
-    if let Certificate::DualityGap {
-        primal,
-        gap,
-        scale,
-        dual,
-    } = &mut recovery.certificate
-    {
-        for value in [primal, gap, scale] {
-            *value = raise(*value, degree);
-        }
-        dual.iter_mut().for_each(|v| *v = raise(*v, degree - 1));
+    let recovery = solve(&range.down(y), range.factor(), &mut Watch::new(&mut observer))?;
+    Ok(range.up(recovery, degree))
+}
+
+/// The power of two that brings the largest entry of a right-hand side into `[1, 2)`.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct SafeRange {
+    exponent: i32,
+}
+
+impl SafeRange {
+    pub fn of(y: &[f64]) -> Self {
+        let largest = y.iter().fold(0.0f64, |m, v| m.max(v.abs()));
+        let exponent = if largest > 0.0 {
+            (largest.log2().floor() as i32).clamp(-1000, 1000)
+        } else {
+            0
+        };
+        SafeRange { exponent }
     }
-    Ok(recovery)
+
+    fn factor(self) -> f64 {
+        2.0f64.powi(-self.exponent)
+    }
+
+    pub fn down(self, y: &[f64]) -> Vec<f64> {
+        y.iter().map(|v| v * self.factor()).collect()
+    }
+
+    /// A value of that degree, scaled back factor by factor: the power itself may overflow where the product does not.
+    fn raise(self, value: f64, degree: i32) -> f64 {
+        let up = 2.0f64.powi(self.exponent);
+        (0..degree).fold(value, |value, _| value * up)
+    }
+
+    /// An answer for the scaled right-hand side as one for the given one; `degree` is that of the objective.
+    pub fn up(self, mut recovery: Recovery, degree: i32) -> Recovery {
+        let up = 2.0f64.powi(self.exponent);
+        recovery.x.iter_mut().for_each(|v| *v *= up);
+        recovery.support = Support::of(&recovery.x).indices().to_vec();
+        recovery.objective = self.raise(recovery.objective, degree);
+        recovery.residual_norm *= up;
+        if let Certificate::DualityGap {
+            primal,
+            gap,
+            scale,
+            dual,
+        } = &mut recovery.certificate
+        {
+            for value in [primal, gap, scale] {
+                *value = self.raise(*value, degree);
+            }
+            dual.iter_mut().for_each(|v| *v = self.raise(*v, degree - 1));
+        }
+        recovery
+    }
 }
 
 /// `r ← y − A_S x_S`.

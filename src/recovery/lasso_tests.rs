@@ -214,3 +214,26 @@ proptest! {
         prop_assert!(gap <= 1e-10 * half_square);
     }
 }
+
+#[test]
+fn the_reported_gap_is_the_gap_on_the_way_as_well() {
+    // At the optimum every way to compute the gap gives zero: stopped early it is large, and each of its parts counts.
+    for (limit, ratio) in [(1, 0.3), (2, 0.05), (3, 0.01)] {
+        let seed = Seed::root(31).replicate(limit as u64);
+        let a = GaussianEnsemble { rows: 60, columns: 600 }.draw(&seed).unwrap();
+        let y = reference::normal_vector(60, &seed);
+        let lambda = ratio * lambda_max(&a, &y).unwrap();
+        let solver = Lasso {
+            max_iterations: limit,
+            ..lasso(Penalty::Absolute(lambda), 0.0)
+        };
+        let answer = solver.solve(&a, &y).unwrap();
+        let Certificate::DualityGap { gap, .. } = answer.certificate else {
+            panic!("certificate of the LASSO")
+        };
+        let half_square = 0.5 * dot(&y, &y);
+        assert!(gap > 1e-4 * half_square, "{limit}: {gap}");
+        let by_loops = gap_by_loops(a.matrix(), &y, lambda, &answer);
+        assert!((by_loops - gap).abs() <= 4.0 * 660.0 * f64::EPSILON * half_square);
+    }
+}

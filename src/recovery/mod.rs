@@ -15,6 +15,7 @@ mod lasso;
 mod list;
 mod niht;
 mod omp;
+mod screen;
 mod working_set;
 
 #[cfg(test)]
@@ -61,6 +62,9 @@ pub enum Certificate {
         order: Vec<usize>,
         /// Relative margin of each pick.
         margins: Vec<f64>,
+        /// How far rounding may have moved each margin, relative to the winner, where the method bounds that: a pick whose
+        /// margin is larger is certain, any other is a tie.
+        uncertainties: Option<Vec<f64>>,
     },
 }
 

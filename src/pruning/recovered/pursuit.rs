@@ -136,6 +136,7 @@ pub(super) fn solve(stacked: &Stacked<'_>) -> Result<Recovered> {
     let certificate = Certificate::OrderMargins {
         order: chosen.order.clone(),
         margins,
+        uncertainties: None,
     };
     let mut recovered = stacked.recovered(&chosen.order, &theta, status, certificate)?;
     recovered.applications += chosen.applications;

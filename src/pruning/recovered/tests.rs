@@ -226,8 +226,12 @@ fn pursuit_equals_the_plain_solver_on_stacked_rows() {
             ..Omp::default()
         };
         let plain = plain.solve(&stacked, &stacked.data(&b, &prior).unwrap()).unwrap();
-        let (Certificate::OrderMargins { order, margins }, Certificate::OrderMargins { order: p, margins: q }) =
-            (&answer.certificate, &plain.certificate)
+        let (
+            Certificate::OrderMargins { order, margins, .. },
+            Certificate::OrderMargins {
+                order: p, margins: q, ..
+            },
+        ) = (&answer.certificate, &plain.certificate)
         else {
             panic!("certificates of a pursuit")
         };
