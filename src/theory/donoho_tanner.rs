@@ -150,9 +150,14 @@ pub fn message_passing_objective(delta: f64, z: f64, signs: Signs) -> Result<f64
 /// [`crate::Error::Argument`] for a fraction outside `[0, 1]`.
 pub fn statistical_dimension(nonzero_fraction: f64, signs: Signs) -> Result<f64> {
     require_fraction("nonzero fraction", nonzero_fraction)?;
+    Ok(distance_to_subdifferential(nonzero_fraction, signs).0)
+}
+
+/// The minimum of [`statistical_dimension`] and the `κη(τ)` at which it is attained.
+pub(super) fn distance_to_subdifferential(nonzero_fraction: f64, signs: Signs) -> (f64, f64) {
     let tails = signs.tails();
     if nonzero_fraction == 0.0 {
-        return Ok(0.0);
+        return (0.0, 0.0);
     }
     let odds = nonzero_fraction / (1.0 - nonzero_fraction);
     // φ/τ − Φ(−τ) = E[(g−τ)₊]/τ falls from ∞ to 0.
@@ -160,7 +165,8 @@ pub fn statistical_dimension(nonzero_fraction: f64, signs: Signs) -> Result<f64>
         tails * tail_moments(tau)[1] * normal_density(tau) > odds * tau
     });
     let overshoot = tails * tail_moments(tau)[2] * normal_density(tau);
-    Ok(nonzero_fraction * (1.0 + tau * tau) + (1.0 - nonzero_fraction) * overshoot)
+    let dimension = nonzero_fraction * (1.0 + tau * tau) + (1.0 - nonzero_fraction) * overshoot;
+    (dimension, overshoot)
 }
 
 /// The weak transition ρ(δ) by the statistical dimension: bisection for the ε at which it equals δ, then ρ = ε/δ.

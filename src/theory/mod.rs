@@ -3,6 +3,7 @@
 //! Every closed form that answers a question by itself is also a [`ClosedForm`] in [`CLOSED_FORMS`], so that the
 //! calculator lists it, parses its arguments and prints its answer. To add one: its file with a `FORM`, one line here.
 
+pub mod basis_pursuit_success;
 pub mod coherence_bounds;
 pub mod donoho_tanner;
 pub mod dynamic_sparsity;
@@ -15,6 +16,7 @@ pub mod mask_overlap;
 pub mod percolation;
 pub mod registry;
 pub mod relu_variance;
+pub mod scaled_erfc;
 pub mod special;
 
 pub use registry::{Argument, Arguments, ClosedForm, Domain, Quantity, Scalar};
@@ -32,6 +34,7 @@ pub static CLOSED_FORMS: &[&ClosedForm] = &[
     &gradient_descent::FORM,
     &coherence_bounds::FORM,
     &donoho_tanner::FORM,
+    &basis_pursuit_success::FORM,
 ];
 
 /// The closed form of that name.
@@ -134,6 +137,7 @@ mod tests {
             ("optimal-step", "lambda-min lambda-max"),
             ("welch-bound", "rows columns"),
             ("donoho-tanner", "delta nonnegative"),
+            ("basis-pursuit-success", "columns rows nonzeros nonnegative"),
         ];
         assert_eq!(published.len(), CLOSED_FORMS.len());
         for (name, arguments) in published {
