@@ -18,6 +18,9 @@ pub mod registry;
 pub mod relu_variance;
 pub mod scaled_erfc;
 pub mod special;
+pub mod state_evolution;
+pub mod support_thresholds;
+pub mod thresholding;
 
 pub use registry::{Argument, Arguments, ClosedForm, Domain, Quantity, Scalar};
 
@@ -35,6 +38,12 @@ pub static CLOSED_FORMS: &[&ClosedForm] = &[
     &coherence_bounds::FORM,
     &donoho_tanner::FORM,
     &basis_pursuit_success::FORM,
+    &state_evolution::EVOLUTION_FORM,
+    &state_evolution::LASSO_FORM,
+    &support_thresholds::LASSO_FORM,
+    &support_thresholds::OMP_FORM,
+    &thresholding::SOFT_FORM,
+    &thresholding::HARD_FORM,
 ];
 
 /// The closed form of that name.
@@ -88,6 +97,8 @@ mod tests {
                 .iter()
                 .filter(|argument| argument.required)
                 .map(|argument| match argument.domain {
+                    // Fewer nonzeros than columns and rows.
+                    Domain::Integer { .. } if argument.name == "nonzeros" => (argument.name, "1"),
                     Domain::Integer { .. } => (argument.name, "3"),
                     _ if argument.name == "fan-out" => (argument.name, "2"),
                     // Feasible for all the others: a fraction, a density, a regrowth not above it, bits, eigenvalues.
@@ -138,6 +149,21 @@ mod tests {
             ("welch-bound", "rows columns"),
             ("donoho-tanner", "delta nonnegative"),
             ("basis-pursuit-success", "columns rows nonzeros nonnegative"),
+            (
+                "amp-state-evolution",
+                "delta nonzero-fraction noise-variance threshold signal amplitude iterations",
+            ),
+            (
+                "lasso-risk",
+                "delta nonzero-fraction noise-variance lambda signal amplitude",
+            ),
+            (
+                "lasso-support-threshold",
+                "columns nonzeros rows noise-variance penalty",
+            ),
+            ("omp-support-threshold", "columns nonzeros rows"),
+            ("soft-threshold-risk", "mean threshold noise-std"),
+            ("hard-threshold-risk", "mean threshold noise-std"),
         ];
         assert_eq!(published.len(), CLOSED_FORMS.len());
         for (name, arguments) in published {

@@ -39,10 +39,7 @@ const NODES: [(f64, f64); 13] = [
 /// ```
 pub fn scaled_erfc(x: f64) -> f64 {
     let square = x * x;
-    let sum: f64 = NODES
-        .iter()
-        .map(|(node, weight)| weight / (square + node))
-        .sum();
+    let sum: f64 = NODES.iter().map(|(node, weight)| weight / (square + node)).sum();
     let integral = x * sum / PI;
     if x < 2.0 * PI {
         integral + 2.0 * square.exp() / (1.0 + (4.0 * PI * x).exp())
@@ -119,7 +116,10 @@ mod tests {
         // mpmath 1.4.1, 40 digits: log(exp(s^2/2)*erfc(s/sqrt(2))) at s = theta + it.
         for (theta, t, real, angle) in GOLDEN_COMPLEX {
             let (got_real, got_angle) = ln_half_normal_transform(theta, t);
-            assert!((got_real - real).abs() < 2e-15 * (1.0 + real.abs()), "{theta} {t}: {got_real} {real}");
+            assert!(
+                (got_real - real).abs() < 2e-15 * (1.0 + real.abs()),
+                "{theta} {t}: {got_real} {real}"
+            );
             assert!((got_angle - angle).abs() < 2e-15, "{theta} {t}: {got_angle} {angle}");
         }
     }

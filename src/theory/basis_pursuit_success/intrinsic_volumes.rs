@@ -15,19 +15,21 @@
 //! Both are computed in logarithms. `f_r(0)` and `P(Y_r ≤ 0)` are inverse Laplace transforms
 //! `(2πi)⁻¹ ∫ e^{K(s)} [1/s] ds` with `K(s) = ks²/2 + r ln erfcx(s/√2)`, taken along the vertical line through the saddle
 //! point of the second: the angle itself, some `e^{−N}`, is a factor and no sum of large terms. All integrands are
-//! entire and fall like Gaussians, so that the trapezoidal rule converges faster than geometrically in 1/step; each is
-//! halved until two steps agree to `√ε`, when the finer has an error of about ε.
+//! entire and fall like Gaussians, so that the trapezoidal rule converges faster than geometrically in 1/step: halving
+//! the step squares the error at least. Each step is halved until two sums agree to the root of the rounding that the
+//! exponents carry anyway.
 
 use super::super::donoho_tanner::Signs;
 use super::super::scaled_erfc::{ln_central_probability, ln_half_normal_transform, ln_probability, scaled_erfc};
 use super::super::special::{LN_SQRT_TWO_PI, ln_choose};
 use std::f64::consts::{FRAC_1_SQRT_2, LN_2, PI};
 
-/// Two successive trapezoidal sums that agree to this have converged: halving the step squares the error at least.
-const AGREEMENT: f64 = 2e-8;
-
 /// Terms of a sum below this fraction of it are left out.
-const NEGLIGIBLE: f64 = 1e-18;
+const NEGLIGIBLE: f64 = 1e-17;
+
+/// First step of the trapezoidal rule, in units of the width of a Gaussian with the curvature of the integrand's peak:
+/// for a Gaussian, twice this step leaves `2e^{−2π²/1.1²} = 2e-7`.
+const STEP: f64 = 0.55;
 
 /// A logarithm with a bound on its absolute error, which is the relative error of the number.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -46,7 +48,11 @@ impl Logarithm {
 
     /// The logarithm of a sum.
     pub(super) fn add(self, other: Logarithm) -> Logarithm {
-        let (large, small) = if self.value >= other.value { (self, other) } else { (other, self) };
+        let (large, small) = if self.value >= other.value {
+            (self, other)
+        } else {
+            (other, self)
+        };
         if small.value == f64::NEG_INFINITY {
             return large;
         }
@@ -151,7 +157,11 @@ impl DescentCone {
         }
         // Newton's iteration for K'(θ) = 1/θ, K'(θ) = (k+r)θ − r/M(θ), with Mills' ratio M; only its neighbourhood is
         // needed, since every vertical line gives the same integral.
-        let mut theta = if self.saddle > 0.0 { self.saddle } else { ((count + 1.0) / k).sqrt() };
+        let mut theta = if self.saddle > 0.0 {
+            self.saddle
+        } else {
+            ((count + 1.0) / k).sqrt()
+        };
         let mut curvature = k;
         for _ in 0..50 {
             let mills = (0.5 * PI).sqrt() * scaled_erfc(theta * FRAC_1_SQRT_2);
@@ -174,9 +184,10 @@ impl DescentCone {
             let quotient = (theta * cosine + t * sine) / (theta * theta + t * t);
             [modulus, modulus * cosine, modulus * quotient]
         };
-        let [density, probability] = half_line_sums(0.5 / curvature.sqrt(), [1.0, 1.0 / theta], node);
-        let exponent = 0.5 * k * theta * theta + count * at_saddle;
         let error = rounding(0.5 * k * theta * theta + count * (1.0 + at_saddle.abs()));
+        let step = STEP / curvature.sqrt();
+        let [density, probability] = half_line_sums(step, [1.0, 1.0 / theta], 0.5 * error.sqrt(), node);
+        let exponent = 0.5 * k * theta * theta + count * at_saddle;
         [density, probability].map(|sum| Logarithm {
             value: exponent + (sum / PI).ln(),
             error,
@@ -220,9 +231,13 @@ impl DescentCone {
         let ln_integrand = |t: f64| -0.5 * t * t + count * ln_g(t / root);
         let top = ln_integrand(peak);
         let width = 1.0 / curvature.sqrt();
+        // The rounding of ln G is relative to it where G is near one, and absolute otherwise.
+        let at_peak = ln_g(peak / root).abs();
+        let error = rounding(0.5 * peak * peak + count * (1.0 + at_peak).min(4.0 * at_peak));
+        let agreement = 0.5 * error.sqrt();
         let sum = if peak > 12.0 * width {
             // What lies below zero is below e^{−72}.
-            line_sum(0.5 * width, |shift| {
+            line_sum(STEP * width, agreement, |shift| {
                 let t = peak + shift;
                 if t > 0.0 { (ln_integrand(t) - top).exp() } else { 0.0 }
             })
@@ -238,16 +253,20 @@ impl DescentCone {
                 }
             }
             let speed = |x: f64, t: f64| t * (1.0 + (-x).exp());
-            let step = (0.5 * width / speed(centre, peak)).min(0.25);
-            line_sum(step, |shift| {
+            let step = (STEP * width / speed(centre, peak)).min(0.25);
+            line_sum(step, agreement, |shift| {
                 let x = centre + shift;
                 let t = image(x);
-                if t > 0.0 { (ln_integrand(t) - top).exp() * speed(x, t) } else { 0.0 }
+                if t > 0.0 {
+                    (ln_integrand(t) - top).exp() * speed(x, t)
+                } else {
+                    0.0
+                }
             })
         };
         Logarithm {
             value: top - LN_SQRT_TWO_PI + sum.ln(),
-            error: rounding(0.5 * peak * peak + count * (1.0 + ln_g(peak / root).abs()).min(4.0 * ln_g(peak / root).abs())),
+            error,
         }
     }
 }
@@ -259,8 +278,8 @@ fn rounding(magnitude: f64) -> f64 {
 }
 
 /// The trapezoidal rule on `[0, ∞)` for two even integrands at once, whose values at zero are given and whose common
-/// modulus comes first from `node`; the step is halved until both sums have converged.
-fn half_line_sums(step: f64, at_zero: [f64; 2], node: impl Fn(f64) -> [f64; 3]) -> [f64; 2] {
+/// modulus comes first from `node`; the step is halved until both sums agree with their last.
+fn half_line_sums(step: f64, at_zero: [f64; 2], agreement: f64, node: impl Fn(f64) -> [f64; 3]) -> [f64; 2] {
     // Nodes (offset + i)·step, until their modulus is negligible.
     let pass = |step: f64, offset: f64| {
         let mut sums = [0.0; 2];
@@ -285,7 +304,7 @@ fn half_line_sums(step: f64, at_zero: [f64; 2], node: impl Fn(f64) -> [f64; 3]) 
         let mut converged = true;
         for (sum, more) in sums.iter_mut().zip(between) {
             // T(2h) = 2h·sum against T(h) = h(sum + more).
-            converged &= (*sum - more).abs() <= AGREEMENT * (*sum + more);
+            converged &= (*sum - more).abs() <= agreement * (*sum + more);
             *sum += more;
         }
         step *= 0.5;
@@ -297,7 +316,7 @@ fn half_line_sums(step: f64, at_zero: [f64; 2], node: impl Fn(f64) -> [f64; 3]) 
 }
 
 /// The trapezoidal rule on the line for an integrand of one peak, near zero and near one there; as above.
-fn line_sum(step: f64, integrand: impl Fn(f64) -> f64) -> f64 {
+fn line_sum(step: f64, agreement: f64, integrand: impl Fn(f64) -> f64) -> f64 {
     let pass = |step: f64, offset: f64| {
         let mut sum = 0.0;
         for direction in [1.0, -1.0] {
@@ -315,7 +334,7 @@ fn line_sum(step: f64, integrand: impl Fn(f64) -> f64) -> f64 {
     let mut sum = integrand(0.0) + pass(step, 1.0);
     for _ in 0..10 {
         let between = pass(step, 0.5);
-        let converged = (sum - between).abs() <= AGREEMENT * (sum + between);
+        let converged = (sum - between).abs() <= agreement * (sum + between);
         sum += between;
         step *= 0.5;
         if converged {

@@ -14,7 +14,7 @@ mod intrinsic_volumes;
 
 pub use intrinsic_volumes::Logarithm;
 
-use super::donoho_tanner::{Signs, delta_of, distance_to_subdifferential};
+use super::donoho_tanner::{Signs, distance_to_subdifferential, transition};
 use super::registry::{Argument, Arguments, ClosedForm, Domain, Quantity};
 use super::special::deviance_term;
 use crate::error::{Error, Result};
@@ -75,7 +75,7 @@ pub struct SuccessProbability {
 }
 
 /// Volumes below `e^LEFT_OUT` of their sum are left out.
-const LEFT_OUT: f64 = -40.0;
+const LEFT_OUT: f64 = -35.0;
 
 /// The volumes of one cone, with bounds on their tails that hold before any is computed.
 ///
@@ -154,8 +154,14 @@ fn sum_volumes(cone: &mut DescentCone, tails: &Tails, columns: usize, start: usi
     loop {
         sum = sum.add(cone.ln_volume(j));
         let next = if upwards { Some(j + 2) } else { j.checked_sub(2) };
-        let Some(next) = next.filter(|next| *next <= columns) else { break };
-        let beyond = if upwards { tails.ln_above(next) } else { tails.ln_below(next) };
+        let Some(next) = next.filter(|next| *next <= columns) else {
+            break;
+        };
+        let beyond = if upwards {
+            tails.ln_above(next)
+        } else {
+            tails.ln_below(next)
+        };
         if beyond < sum.value + LEFT_OUT {
             left_out += (beyond - sum.value).exp();
             break;
@@ -194,7 +200,7 @@ pub fn success(columns: u64, rows: u64, nonzeros: u64, signs: Signs) -> Result<S
     }
     let mut cone = DescentCone::new(columns, nonzeros, signs);
     let tails = Tails::new(columns, nonzeros, signs);
-    let (dimension, deviation) = moments(&mut cone, &tails, columns);
+    let (dimension, deviation) = moments(&mut cone, &tails, columns, rows + 1);
     if rows == columns || rows < nonzeros {
         // An injective matrix, and a cone that contains a subspace of dimension k − 1 ≥ m.
         return Ok(certain(rows == columns, dimension, deviation));
@@ -239,21 +245,32 @@ fn require_sizes(columns: u64, rows: u64, nonzeros: u64) -> Result<(usize, usize
     Ok((columns as usize, rows as usize, nonzeros as usize))
 }
 
-/// Mean and standard deviation of the intrinsic volumes, from those around the mean.
-fn moments(cone: &mut DescentCone, tails: &Tails, columns: usize) -> (f64, f64) {
+/// Mean and standard deviation of the intrinsic volumes, from those around the mean; first from the indices of the
+/// parity of `shared` alone, which the sums need too.
+///
+/// For a distribution of Gaussian shape and deviation σ the even indices have the same moments as the odd ones to
+/// `e^{−π²σ²/2}` (Poisson's summation), which is 1e-137 at σ = 8; below that all of them are used.
+fn moments(cone: &mut DescentCone, tails: &Tails, columns: usize, shared: usize) -> (f64, f64) {
     let (first, last) = central_range(tails, columns);
-    let origin = (first + last) as f64 / 2.0;
-    let (mut mass, mut mean, mut square) = (0.0, 0.0, 0.0);
-    for j in first..=last {
-        let volume = cone.ln_volume(j).value.exp();
-        let shift = j as f64 - origin;
-        mass += volume;
-        mean += volume * shift;
-        square += volume * shift * shift;
+    let mut over = |indices: &mut dyn Iterator<Item = usize>| {
+        let origin = (first + last) as f64 / 2.0;
+        let (mut mass, mut mean, mut square) = (0.0, 0.0, 0.0);
+        for j in indices {
+            let volume = cone.ln_volume(j).value.exp();
+            let shift = j as f64 - origin;
+            mass += volume;
+            mean += volume * shift;
+            square += volume * shift * shift;
+        }
+        // Every volume carries nearly the same rounding of its exponent, which the division takes out.
+        mean /= mass;
+        (origin + mean, (square / mass - mean * mean).max(0.0).sqrt())
+    };
+    let half = over(&mut (first + (first + shared) % 2..=last).step_by(2));
+    match half.1 > 8.0 {
+        true => half,
+        false => over(&mut (first..=last)),
     }
-    // Every volume carries nearly the same rounding of its exponent, which the division takes out.
-    mean /= mass;
-    (origin + mean, (square / mass - mean * mean).max(0.0).sqrt())
 }
 
 /// The indices beyond which all volumes together are below `e^LEFT_OUT`.
@@ -284,6 +301,65 @@ pub fn ln_intrinsic_volumes(columns: u64, nonzeros: u64, signs: Signs) -> Result
     Ok((0..=columns).map(|j| cone.ln_volume(j)).collect())
 }
 
+/// The number of nonzeros at which success and failure are equally likely, given N and m: the 50 % point of the
+/// finite phase diagram.
+///
+/// Success falls with k; between the two integers that enclose one half, `ln(success/failure)` is interpolated
+/// linearly, and success itself where one of the two is certain (k = 0, or k = m + 1).
+/// Cost: about eight evaluations of [`success`].
+///
+/// ```
+/// use ticketsense::theory::basis_pursuit_success::even_odds_nonzeros;
+/// use ticketsense::theory::donoho_tanner::Signs;
+/// let nonzeros = even_odds_nonzeros(200, 100, Signs::Signed)?;
+/// // The asymptotic transition is at 38.57.
+/// assert!((nonzeros - 39.0).abs() < 1.0);
+/// # Ok::<(), ticketsense::Error>(())
+/// ```
+///
+/// # Errors
+/// [`Error::Argument`] as [`success`], and for rows outside `1..columns`, where success does not cross one half.
+pub fn even_odds_nonzeros(columns: u64, rows: u64, signs: Signs) -> Result<f64> {
+    require_sizes(columns, rows, 0)?;
+    if !(1..columns).contains(&rows) {
+        return Err(Error::argument(
+            "rows",
+            format!("an integer from 1 to {}", columns.saturating_sub(1)),
+            rows,
+        ));
+    }
+    let odds = |nonzeros: u64| {
+        let exact = success(columns, rows, nonzeros, signs)?;
+        Ok::<[f64; 2], Error>([exact.success, exact.ln_success - exact.ln_failure])
+    };
+    // Certain success at k = 0, certain failure at k = m + 1; the asymptotic curve is a first guess.
+    let (mut lower, mut upper) = (0, rows + 1);
+    let (mut at_lower, mut at_upper) = ([1.0, f64::INFINITY], [0.0, f64::NEG_INFINITY]);
+    let guess = transition(rows as f64 / columns as f64, signs)?.rho * rows as f64;
+    let mut next = (guess as u64).clamp(1, rows);
+    let mut reach = 1;
+    while upper - lower > 1 {
+        let at_next = odds(next)?;
+        if at_next[1] >= 0.0 {
+            (lower, at_lower) = (next, at_next);
+            next = lower + reach;
+        } else {
+            (upper, at_upper) = (next, at_next);
+            next = upper.saturating_sub(reach);
+        }
+        // From the guess outwards in doubling steps, and by halves once enclosed.
+        if !(lower + 1..upper).contains(&next) {
+            next = lower.midpoint(upper);
+        }
+        reach *= 2;
+    }
+    let [high, low, level] = match (at_lower[1] - at_upper[1]).is_finite() {
+        true => [at_lower[1], at_upper[1], 0.0],
+        false => [at_lower[0], at_upper[0], 0.5],
+    };
+    Ok(lower as f64 + (high - level) / (high - low))
+}
+
 fn evaluate(arguments: &Arguments) -> Result<Vec<Quantity>> {
     let (columns, rows) = (arguments.integer("columns")?, arguments.integer("rows")?);
     let nonzeros = arguments.integer("nonzeros")?;
@@ -297,7 +373,11 @@ fn evaluate(arguments: &Arguments) -> Result<Vec<Quantity>> {
         Quantity::real("failure", exact.failure, "probability that it is not, by its own sum"),
         Quantity::real("ln_value", exact.ln_success, "natural logarithm of the value"),
         Quantity::real("ln_failure", exact.ln_failure, "natural logarithm of the failure"),
-        Quantity::real("relative_error", exact.relative_error, "bound on the relative error of both"),
+        Quantity::real(
+            "relative_error",
+            exact.relative_error,
+            "bound on the relative error of both",
+        ),
         Quantity::real(
             "statistical_dimension",
             exact.statistical_dimension,
