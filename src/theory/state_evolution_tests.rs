@@ -120,10 +120,7 @@ fn fixed_points_match_high_precision() {
             state.lambda,
         ];
         for (got, expected) in got.into_iter().zip(expected) {
-            assert!(
-                close(got, expected, state.rate),
-                "{problem:?}: {got} {expected}"
-            );
+            assert!(close(got, expected, state.rate), "{problem:?}: {got} {expected}");
         }
     }
 }

@@ -11,15 +11,16 @@
 //! cross-polytope or the simplex keeps (Affentranger & Schneider 1992; Donoho & Tanner 2009).
 
 mod intrinsic_volumes;
+mod tails;
 
 pub use intrinsic_volumes::Logarithm;
 
-use super::donoho_tanner::{Signs, distance_to_subdifferential, transition};
+use super::donoho_tanner::{Signs, transition};
 use super::registry::{Argument, Arguments, ClosedForm, Domain, Quantity};
-use super::special::deviance_term;
 use crate::error::{Error, Result};
 use intrinsic_volumes::DescentCone;
 use std::f64::consts::LN_2;
+use tails::Tails;
 
 /// The largest number of columns: beyond, rounding in the exponents leaves fewer than nine digits.
 pub const LARGEST_DIMENSION: u64 = 1_000_000;
@@ -77,68 +78,13 @@ pub struct SuccessProbability {
 /// Volumes below `e^LEFT_OUT` of their sum are left out.
 const LEFT_OUT: f64 = -35.0;
 
-/// The volumes of one cone, with bounds on their tails that hold before any is computed.
-///
-/// For V distributed as v and any η, `E e^{ηV} ≤ exp(δ(e^{2η} − 1)/2)` with the statistical dimension δ (from the
-/// logarithmic Sobolev inequality; McCoy & Tropp 2014, arXiv:1308.5265), which gives Chernoff bounds for both tails, and
-/// the same for the polar cone, whose volumes are `v_{N−j}`. δ itself is at most `D = min_τ E dist²(g, τ∂f)` and, the
-/// squared distance being convex in τ with second derivative at least 2k, at least `D − 1 − (N−k)κη(τ)/k`.
-#[derive(Debug)]
-struct Tails {
-    columns: f64,
-    dimension_above: f64,
-    dimension_below: f64,
-}
-
-impl Tails {
-    fn new(columns: usize, nonzeros: usize, signs: Signs) -> Self {
-        let (total, k) = (columns as f64, nonzeros as f64);
-        let (fraction, overshoot) = distance_to_subdifferential(k / total, signs);
-        let dimension = fraction * total;
-        Tails {
-            columns: total,
-            // A few roundings wider.
-            dimension_above: (dimension * (1.0 + 1e-13)).min(total),
-            dimension_below: (dimension * (1.0 - 1e-13) - 1.0 - (total - k) / k * overshoot).max(0.0),
-        }
-    }
-
-    fn bound(&self, j: f64, dimension: f64) -> f64 {
-        let deviance = |x: f64, m: f64| match (x, m) {
-            (0.0, m) => m,
-            (_, 0.0) => f64::INFINITY,
-            (x, m) => deviance_term(x, m),
-        };
-        -0.5 * deviance(j, dimension).max(deviance(self.columns - j, self.columns - dimension))
-    }
-
-    /// Bound on `ln P(V ≥ j)`.
-    fn ln_above(&self, j: usize) -> f64 {
-        let j = j as f64;
-        match j {
-            _ if j > self.columns => f64::NEG_INFINITY,
-            _ if j > self.dimension_above => self.bound(j, self.dimension_above),
-            _ => 0.0,
-        }
-    }
-
-    /// Bound on `ln P(V ≤ j)`.
-    fn ln_below(&self, j: usize) -> f64 {
-        let j = j as f64;
-        match j < self.dimension_below {
-            true => self.bound(j, self.dimension_below),
-            false => 0.0,
-        }
-    }
-}
-
-/// Σ of every `stride`-th volume from `start` upwards, or downwards; what is left out is bounded, and its bound is part
-/// of the error.
+/// Σ of every second volume from `start` upwards, or downwards; what is left out is bounded, and its bound is part of the
+/// error.
 fn sum_volumes(cone: &mut DescentCone, tails: &Tails, columns: usize, start: usize, upwards: bool) -> Logarithm {
     let mut sum = Logarithm::ZERO;
     let mut left_out: f64 = 0.0;
     let mut j = start;
-    // What lies beyond the middle on the side of the start counts for nothing.
+    // What lies before the middle counts for nothing.
     if upwards {
         while tails.ln_below(j + 2) < LEFT_OUT {
             j += 2;
@@ -149,8 +95,11 @@ fn sum_volumes(cone: &mut DescentCone, tails: &Tails, columns: usize, start: usi
         }
     }
     if j != start {
-        left_out = LEFT_OUT.exp();
+        // The sum is nearly one half then.
+        left_out = 2.0 * LEFT_OUT.exp();
     }
+    // Far up in the tail the bounds by the statistical dimension are too wide to end the sum soon.
+    let exponential = (upwards && tails.ln_above(j) < 0.5 * LEFT_OUT).then(|| tails.exponential_bound(j));
     loop {
         sum = sum.add(cone.ln_volume(j));
         let next = if upwards { Some(j + 2) } else { j.checked_sub(2) };
@@ -162,6 +111,7 @@ fn sum_volumes(cone: &mut DescentCone, tails: &Tails, columns: usize, start: usi
         } else {
             tails.ln_below(next)
         };
+        let beyond = exponential.map_or(beyond, |(rate, constant)| beyond.min(constant - rate * next as f64));
         if beyond < sum.value + LEFT_OUT {
             left_out += (beyond - sum.value).exp();
             break;

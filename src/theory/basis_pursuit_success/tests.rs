@@ -34,7 +34,10 @@ fn angles_in_the_plane_and_in_space_are_the_elementary_ones() {
     ] {
         let tolerance = bound(columns, 1, signs);
         for (got, expected) in volumes(columns, 1, signs).into_iter().zip(expected) {
-            assert!((got / expected - 1.0).abs() < tolerance, "{columns} {signs:?}: {got} {expected}");
+            assert!(
+                (got / expected - 1.0).abs() < tolerance,
+                "{columns} {signs:?}: {got} {expected}"
+            );
         }
     }
     // A half-space at full support.
@@ -72,7 +75,11 @@ fn single_volumes_match_high_precision_up_to_a_million_dimensions() {
         let got = cone.ln_volume(j);
         // The stated bound, and the last digit of the table.
         let tolerance = got.error + f64::EPSILON * exact.abs();
-        assert!((got.value - exact).abs() < tolerance, "{columns} {nonzeros} {j}: {} {exact}", got.value);
+        assert!(
+            (got.value - exact).abs() < tolerance,
+            "{columns} {nonzeros} {j}: {} {exact}",
+            got.value
+        );
         // Not far from the smallest bound that the size of the exponents allows.
         assert!(got.error < 2e-14 * (10.0 + columns as f64), "{}", got.error);
     }
@@ -91,7 +98,10 @@ fn success_and_failure_match_high_precision() {
     ] {
         let got = success(columns, rows, nonzeros, signs(nonnegative)).unwrap();
         for (got, exact) in [(got.success, success_exact), (got.failure, failure_exact)] {
-            assert!((got / exact - 1.0_f64).abs() < 4e-14, "{columns} {rows} {nonzeros}: {got} {exact}");
+            assert!(
+                (got / exact - 1.0_f64).abs() < 4e-14,
+                "{columns} {rows} {nonzeros}: {got} {exact}"
+            );
         }
         assert!(got.relative_error < 2e-13);
     }
@@ -99,7 +109,17 @@ fn success_and_failure_match_high_precision() {
 
 #[test]
 fn the_volumes_are_a_distribution_with_equal_weight_on_even_and_odd_indices() {
-    for (columns, nonzeros) in [(1, 1), (2, 2), (3, 2), (7, 1), (30, 29), (200, 30), (500, 1), (500, 250), (500, 499)] {
+    for (columns, nonzeros) in [
+        (1, 1),
+        (2, 2),
+        (3, 2),
+        (7, 1),
+        (30, 29),
+        (200, 30),
+        (500, 1),
+        (500, 250),
+        (500, 499),
+    ] {
         for signs in BOTH {
             let v = volumes(columns, nonzeros, signs);
             let tolerance = 0.5 * bound(columns, nonzeros, signs);
@@ -129,15 +149,27 @@ fn the_mean_of_the_volumes_is_the_statistical_dimension_by_its_own_quadrature() 
         (300, 45, false, 127.770_044_617_874_38),
         (300, 45, true, 102.302_723_371_019_31),
     ] {
-        let got = success(columns, 1, nonzeros, signs(nonnegative)).unwrap().statistical_dimension;
+        let got = success(columns, 1, nonzeros, signs(nonnegative))
+            .unwrap()
+            .statistical_dimension;
         // The reference sums some 10⁴ numbers of size N.
-        assert!((got - exact).abs() < 1e-13 * columns as f64, "{columns} {nonzeros}: {got} {exact}");
+        assert!(
+            (got - exact).abs() < 1e-13 * columns as f64,
+            "{columns} {nonzeros}: {got} {exact}"
+        );
     }
 }
 
 #[test]
 fn the_sums_over_a_window_are_those_over_all_volumes() {
-    for (columns, rows, nonzeros) in [(300, 150, 58), (300, 150, 20), (300, 290, 20), (300, 60, 59), (300, 299, 1), (300, 1, 1)] {
+    for (columns, rows, nonzeros) in [
+        (300, 150, 58),
+        (300, 150, 20),
+        (300, 290, 20),
+        (300, 60, 59),
+        (300, 299, 1),
+        (300, 1, 1),
+    ] {
         for signs in BOTH {
             let all = ln_intrinsic_volumes(columns, nonzeros, signs).unwrap();
             let sum = |indices: &mut dyn Iterator<Item = usize>| {
@@ -149,7 +181,10 @@ fn the_sums_over_a_window_are_those_over_all_volumes() {
             for (got, direct) in [(got.ln_success, below), (got.ln_failure, above)] {
                 // What is left out is e^−35 of the sum, and a sum carries its terms' rounding.
                 let tolerance = 4e-15 + 4.0 * f64::EPSILON * (300.0 + direct.abs());
-                assert!((got - direct.min(0.0)).abs() < tolerance, "{rows} {nonzeros} {signs:?}: {got} {direct}");
+                assert!(
+                    (got - direct.min(0.0)).abs() < tolerance,
+                    "{rows} {nonzeros} {signs:?}: {got} {direct}"
+                );
             }
             let direct: f64 = all.iter().enumerate().map(|(j, v)| j as f64 * v.value.exp()).sum();
             assert!((got.statistical_dimension / direct - 1.0).abs() < bound(columns, nonzeros, signs));
@@ -165,7 +200,15 @@ fn the_bounds_on_the_tails_hold_for_the_volumes_themselves() {
             let tails = Tails::new(columns as usize, nonzeros as usize, signs);
             let dimension = success(columns, 0, nonzeros, signs).unwrap().statistical_dimension;
             assert!(tails.dimension_below <= dimension && dimension <= tails.dimension_above * (1.0 + 1e-12));
+            let logarithms = ln_intrinsic_volumes(columns, nonzeros, signs).unwrap();
             for j in 0..v.len() {
+                // In logarithms the bound is tested in the far tail too: no volume exceeds it, and the best is near.
+                let (rate, constant) = tails.exponential_bound(j);
+                let ln_above = logarithms[j..].iter().fold(Logarithm::ZERO, |sum, v| sum.add(*v)).value;
+                assert!(
+                    ln_above <= constant - rate * j as f64 + 1e-11,
+                    "{columns} {nonzeros} {j}"
+                );
                 let below: f64 = v[..=j].iter().sum();
                 let above: f64 = v[j..].iter().sum();
                 // Sums of probabilities, rounded.
@@ -179,7 +222,14 @@ fn the_bounds_on_the_tails_hold_for_the_volumes_themselves() {
 #[test]
 fn certain_cases_are_certain() {
     for signs in BOTH {
-        for (rows, nonzeros, recovered) in [(0, 0, true), (4, 0, true), (9, 9, true), (9, 4, true), (0, 1, false), (3, 4, false)] {
+        for (rows, nonzeros, recovered) in [
+            (0, 0, true),
+            (4, 0, true),
+            (9, 9, true),
+            (9, 4, true),
+            (0, 1, false),
+            (3, 4, false),
+        ] {
             let exact = success(9, rows, nonzeros, signs).unwrap();
             assert_eq!(exact.success, if recovered { 1.0 } else { 0.0 }, "{rows} {nonzeros}");
             assert_eq!(exact.success + exact.failure, 1.0);
@@ -215,12 +265,24 @@ fn sizes_that_do_not_fit_are_refused_by_name() {
 #[test]
 fn the_even_odds_point_lies_between_the_integers_that_enclose_it_and_tends_to_the_transition() {
     for signs in BOTH {
-        for (columns, rows) in [(2, 1), (10, 1), (10, 5), (10, 9), (200, 20), (200, 100), (200, 190), (200, 199)] {
+        for (columns, rows) in [
+            (2, 1),
+            (10, 1),
+            (10, 5),
+            (10, 9),
+            (200, 20),
+            (200, 100),
+            (200, 190),
+            (200, 199),
+        ] {
             let point = even_odds_nonzeros(columns, rows, signs).unwrap();
             let at = |nonzeros: f64| success(columns, rows, nonzeros as u64, signs).unwrap().success;
             // An exact half may round to either side of it.
             assert!(at(point.floor()) >= 0.5 - 1e-13, "{columns} {rows} {signs:?} {point}");
-            assert!(point.floor() + 1.0 > rows as f64 || at(point.floor() + 1.0) <= 0.5 + 1e-13, "{columns} {rows} {point}");
+            assert!(
+                point.floor() + 1.0 > rows as f64 || at(point.floor() + 1.0) <= 0.5 + 1e-13,
+                "{columns} {rows} {point}"
+            );
         }
         let delta = 0.5;
         let limit = transition(delta, signs).unwrap().rho * delta;
@@ -238,7 +300,9 @@ fn the_even_odds_point_lies_between_the_integers_that_enclose_it_and_tends_to_th
 fn the_calculator_answers_for_both_kinds_of_vectors() {
     let given = [("columns", "60"), ("rows", "30"), ("nonzeros", "12")];
     let signed = FORM.evaluate_text(&given).unwrap();
-    let nonnegative = FORM.evaluate_text(&[&given[..], &[("nonnegative", "true")]].concat()).unwrap();
+    let nonnegative = FORM
+        .evaluate_text(&[&given[..], &[("nonnegative", "true")]].concat())
+        .unwrap();
     for (answer, signs) in [(signed, Signs::Signed), (nonnegative, Signs::Nonnegative)] {
         let exact = success(60, 30, 12, signs).unwrap();
         assert_eq!(answer[0].value, super::super::Scalar::Real(exact.success));
