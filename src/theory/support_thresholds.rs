@@ -174,7 +174,7 @@ mod tests {
     fn the_thresholds_match_high_precision() {
         // mpmath 1.4.1, 40 digits: 2*64*log(960), 4*64*log(1024), 2*5*log(10**12 - 5).
         assert!((noiseless_rows(1024, 64).unwrap() / 878.967_460_411_120_9 - 1.0).abs() < 1e-15);
-        assert!((tropp_gilbert_rows(1024, 64).unwrap() / 1774.456_782_233_46 - 1.0).abs() < 1e-15);
+        assert!((tropp_gilbert_rows(1024, 64).unwrap() / 1_774.456_782_233_46 - 1.0).abs() < 1e-15);
         assert!((noiseless_rows(1_000_000_000_000, 5).unwrap() / 276.310_211_159_235_5 - 1.0).abs() < 1e-15);
         // σ² = 0.25, λ = 0.1: the factor is 1 + 25/64.
         let noisy = lasso_rows(1024, 64, 0.25, 0.1).unwrap();
