@@ -3,7 +3,7 @@
 //! For y = Ax + w with m × n entries A ~ N(0, 1/m), δ = m/n, noise of variance σ² a measurement, and the entries of x
 //! drawn like X, the estimate of iteration t behaves in the limit of large sizes like a soft threshold of X + τ_t Z:
 //!
-//! > τ²_{t+1} = σ² + (1/δ) E[(η(X + τ_t Z; ατ_t) − X)²],  τ₀² = σ² + E[X²]/δ,  Z ~ N(0, 1)
+//! > τ²_{t+1} = σ² + (1/δ) E[(η(X + τ_t Z; ατ_t) − X)²],  τ₀² = σ² + E X²/δ,  Z ~ N(0, 1)
 //!
 //! (Donoho, Maleki & Montanari 2009; Bayati & Montanari 2011). The LASSO min ½‖y − Ax‖² + λ‖x‖₁ has the mean squared
 //! error of the fixed point τ* of that α for which
