@@ -5,6 +5,7 @@ use super::{FOLLOWED, SOLVERS};
 use ticketsense::Result;
 use ticketsense::harness::figures::{Axis, Colour, Figure, HeatMap, Legend, Panel, Series};
 use ticketsense::table::{Record, Table};
+use ticketsense::theory::basis_pursuit_success::even_odds_nonzeros;
 use ticketsense::theory::donoho_tanner::{Signs, transition};
 
 /// One colour a solver, none of them that of the theory.
@@ -42,6 +43,34 @@ fn curve() -> Result<Series> {
     Ok(Series::line("ρ*(δ), Donoho–Tanner", points?)
         .colour(Colour::VERMILION)
         .width(2.5))
+}
+
+/// The 50 % points of basis pursuit at one size from the exact probability.
+fn exact_curve(columns: u64) -> Result<Vec<(f64, f64)>> {
+    let steps = 60.min(columns - 1);
+    (1..=steps)
+        .map(|i| i * (columns - 1) / steps)
+        .map(|rows| {
+            let nonzeros = even_odds_nonzeros(columns, rows, Signs::Signed)?;
+            Ok((rows as f64 / columns as f64, nonzeros / rows as f64))
+        })
+        .collect()
+}
+
+/// The exact 50 % points of one ratio minus the limit, over 1/n, from the largest size down to the smallest.
+fn exact_approach(delta: f64, smallest: u64) -> Result<Vec<(f64, f64)>> {
+    // Whole numbers of rows at every followed ratio.
+    let mut points = vec![(0.0, 0.0)];
+    for step in (1..=16u64).rev() {
+        let columns = (16 * smallest / (step * 4)) * 4 / 4 * 4;
+        let rows = (delta * columns as f64).round() as u64;
+        let ratio = rows as f64 / columns as f64;
+        let point = even_odds_nonzeros(columns, rows, Signs::Signed)? / rows as f64;
+        points.push((1.0 / columns as f64, point - transition(ratio, Signs::Signed)?.rho));
+    }
+    points.sort_by(|a, b| a.0.total_cmp(&b.0));
+    points.dedup_by(|a, b| a.0 == b.0);
+    Ok(points)
 }
 
 pub fn draw(table: &Table) -> Result<Figure> {
@@ -89,6 +118,17 @@ pub fn draw(table: &Table) -> Result<Figure> {
                 .connected(),
         );
     }
+    let map_size = match table.iter().find(|r| is_map(r, SOLVERS[0])) {
+        Some(r) => r.integer("columns")?.unsigned_abs(),
+        None => 0,
+    };
+    if map_size >= 2 {
+        contours = contours.series(
+            Series::line(format!("exact at n = {map_size}"), exact_curve(map_size)?)
+                .colour(Colour::VERMILION)
+                .dashed(),
+        );
+    }
     figure = figure.panel(contours);
 
     let mut sizes = Panel::new(
@@ -114,6 +154,13 @@ pub fn draw(table: &Table) -> Result<Figure> {
                 Series::line(format!("{name}, weighted line"), [0.0, far].map(|x| (x, f.line.at(x))))
                     .colour(colour)
                     .dashed(),
+            )
+            .series(
+                Series::line(
+                    format!("{name}, exact"),
+                    exact_approach(f.delta, far.recip().round() as u64)?,
+                )
+                .colour(colour),
             )
             .series(Series::measured(name, points).colour(colour));
     }

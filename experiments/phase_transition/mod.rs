@@ -14,6 +14,7 @@ use ticketsense::linalg::norm;
 use ticketsense::operators::{GaussianEnsemble, MeasurementOperator};
 use ticketsense::recovery::{BasisPursuit, IterativeHardThresholding, NormalisedIht, Omp, Solver};
 use ticketsense::table::{Column, Row, Table};
+use ticketsense::theory::basis_pursuit_success::success;
 use ticketsense::theory::donoho_tanner::{Signs, transition};
 use ticketsense::{Result, Seed, row};
 
@@ -57,6 +58,11 @@ const COLUMNS: &[Column] = &[
         "mean_applications",
         "",
         "Mean number of products with the matrix or its transpose.",
+    ),
+    Column::real(
+        "exact_success",
+        "",
+        "Exact probability that basis pursuit recovers the vector at this size; none for other solvers.",
     ),
 ];
 
@@ -190,6 +196,12 @@ impl Problem<'_> {
             errors.push(error);
         }
         errors.sort_by(f64::total_cmp);
+        let exact = if self.solver == "basis-pursuit" {
+            let [columns, rows, nonzeros] = [self.columns, self.rows, nonzeros].map(|v| v as u64);
+            Some(success(columns, rows, nonzeros, Signs::Signed)?.success)
+        } else {
+            None
+        };
         Ok(row![
             self.part,
             self.solver,
@@ -203,6 +215,7 @@ impl Problem<'_> {
             diverged,
             0.5 * (errors[(errors.len() - 1) / 2] + errors[errors.len() / 2]),
             applications / self.trials as f64,
+            exact,
         ])
     }
 

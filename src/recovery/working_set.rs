@@ -169,10 +169,7 @@ impl WorkingSet {
             (0..active.len()).for_each(|i| face[(i, i)] += damping);
             solve_positive_definite(&face, &slope)
         });
-        let Ok(step) = step else {
-            return None;
-        };
-        let line = Line::new(self, lambda, &active, step);
+        let line = Line::new(self, lambda, &active, step.ok()?);
         let halved = std::iter::successors(Some(1.0), |t| Some(0.5 * t))
             .take_while(|t| *t > line.first)
             .take(HALVINGS);
@@ -181,9 +178,7 @@ impl WorkingSet {
             .map(|t| (line.change_of_objective(t), t))
             .min_by(|a, b| a.0.total_cmp(&b.0));
         // A step that is not finite has no finite change either.
-        let Some((_, t)) = best.filter(|(change, _)| *change < 0.0) else {
-            return None;
-        };
+        let (_, t) = best.filter(|(change, _)| *change < 0.0)?;
         let (to, left_face) = (line.at(t), line.first < 1.0);
         // `G Δ` is the image of the step but for the coordinates that stopped.
         let (stopped, lost): (Vec<usize>, Vec<f64>) = active
