@@ -6,7 +6,7 @@ use rand::{Rng, RngExt};
 use rand_distr::StandardNormal;
 use ticketsense::Seed;
 use ticketsense::operators::{DenseOperator, GaussianEnsemble, MeasurementOperator};
-use ticketsense::recovery::{BasisPursuit, IterativeHardThresholding, Lasso, Omp, Penalty, Solver};
+use ticketsense::recovery::{BasisPursuit, IterativeHardThresholding, Lasso, NormalisedIht, Omp, Penalty, Solver};
 
 fn main() {
     divan::main();
@@ -75,4 +75,54 @@ fn iht_128_by_256(bencher: Bencher<'_, '_>) {
     let (a, y) = instance(128, 256, 20, 0.0, 3);
     let solver = IterativeHardThresholding::new(20);
     bencher.bench_local(|| solver.solve(&a, &y));
+}
+
+/// Iterations of a thresholding method in one timing: divide by it, and compare with one adjoint.
+const STEPS: usize = 20;
+
+/// 1000 × 5000 with 50 signs and noise, at a norm where the unit step contracts: no method below ends before its limit.
+fn thresholding_instance() -> (DenseOperator, Vec<f64>) {
+    let (a, y) = instance(1000, 5000, 50, 0.05, 4);
+    (DenseOperator::new(a.matrix() * 0.4).expect("finite entries"), y)
+}
+
+/// `STEPS` adjoints: what that many passes over the matrix cost.
+#[divan::bench]
+fn passes_1000_by_5000(bencher: Bencher<'_, '_>) {
+    let (a, y) = thresholding_instance();
+    let mut x = vec![0.0; 5000];
+    bencher
+        .counter(ItemsCount::new(STEPS))
+        .bench_local(|| (0..STEPS).for_each(|_| a.adjoint_into(divan::black_box(&y), &mut x)));
+}
+
+/// `STEPS` iterations with the unit step.
+#[divan::bench]
+fn iht_1000_by_5000(bencher: Bencher<'_, '_>) {
+    let (a, y) = thresholding_instance();
+    let solver = IterativeHardThresholding {
+        tolerance: 0.0,
+        max_iterations: STEPS,
+        ..IterativeHardThresholding::new(50)
+    };
+    assert_eq!(solver.solve(&a, &y).map(|r| r.iterations).ok(), Some(STEPS));
+    bencher
+        .counter(ItemsCount::new(STEPS))
+        .bench_local(|| solver.solve(&a, &y));
+}
+
+/// `STEPS` iterations with the adaptive step.
+#[divan::bench]
+fn niht_1000_by_5000(bencher: Bencher<'_, '_>) {
+    let (a, y) = thresholding_instance();
+    let solver = NormalisedIht {
+        tolerance: 0.0,
+        max_iterations: STEPS,
+        ..NormalisedIht::new(50)
+    };
+    let iterations = solver.solve(&a, &y).map_or(0, |r| r.iterations);
+    assert!(iterations > 1);
+    bencher
+        .counter(ItemsCount::new(iterations))
+        .bench_local(|| solver.solve(&a, &y));
 }

@@ -47,6 +47,19 @@ impl Groups {
         &self.budgets
     }
 
+    /// The number of columns.
+    pub(super) fn columns(&self) -> usize {
+        self.of_column.len()
+    }
+
+    /// The same partition with every budget doubled: what may stand in the sum of two admissible vectors.
+    pub(super) fn doubled(&self) -> Groups {
+        Groups {
+            of_column: self.of_column.clone(),
+            budgets: self.budgets.iter().map(|b| b.saturating_mul(2)).collect(),
+        }
+    }
+
     /// How many nonzeros fit in all, counting only columns that `usable` admits.
     pub fn capacity(&self, usable: impl Fn(usize) -> bool) -> usize {
         let mut sizes = vec![0; self.budgets.len()];
@@ -84,19 +97,6 @@ impl Groups {
             ));
         }
         Ok(())
-    }
-}
-
-/// The at most `count` columns with the largest scores, within the budgets where there are any.
-pub(super) fn largest(
-    groups: Option<&Groups>,
-    count: usize,
-    columns: usize,
-    score: impl Fn(usize) -> f64,
-) -> Vec<usize> {
-    match groups {
-        Some(groups) => groups.largest(count, score, |_| true),
-        None => largest_by(count, 0..columns, score),
     }
 }
 

@@ -1,15 +1,15 @@
 //! Iterative hard thresholding with the unit step.
 
-use super::common::{
-    check_positive, check_tolerance, column_cost, empty_answer, in_safe_range, residual_into, scatter,
-};
+use super::common::column_cost;
 use super::entry::{SolverEntry, THRESHOLDING_ITERATIONS, THRESHOLDING_SUPPORT, THRESHOLDING_TOLERANCE};
-use super::groups::largest;
-use super::{Certificate, Groups, Recovery, Solver, check_right_hand_side};
+use super::iterate::{Difference, Iterate};
+use super::request::Request;
+use super::selection::Selector;
+use super::{Groups, Recovery, Solver};
 use crate::error::Result;
-use crate::linalg::{dot, norm};
+use crate::linalg::norm;
 use crate::operators::MeasurementOperator;
-use crate::outcome::{Progress, Status, Watch};
+use crate::outcome::{Status, Watch};
 
 /// The residual has grown by this factor over the data: the unit step does not contract.
 pub(super) const DIVERGENCE: f64 = 1e8;
@@ -52,106 +52,14 @@ impl IterativeHardThresholding {
     }
 }
 
-/// The doors that both thresholding methods share.
-pub(super) fn check(
-    a: &dyn MeasurementOperator,
-    y: &[f64],
-    max_support: usize,
-    tolerance: f64,
-    max_iterations: usize,
-    groups: Option<&Groups>,
-) -> Result<()> {
-    check_right_hand_side(a, y)?;
-    check_tolerance(tolerance)?;
-    check_positive("max-support", max_support)?;
-    check_positive("max-iterations", max_iterations)?;
-    groups.map_or(Ok(()), |g| g.check(a.shape().columns))
-}
-
-/// A sparse iterate with its residual.
-#[derive(Clone)]
-pub(super) struct Iterate {
-    pub support: Vec<usize>,
-    pub values: Vec<f64>,
-    pub r: Vec<f64>,
-}
-
-impl Iterate {
-    /// The point 0.
-    pub fn zero(y: &[f64]) -> Self {
-        Iterate {
-            support: Vec::new(),
-            values: Vec::new(),
-            r: y.to_vec(),
-        }
-    }
-
-    /// The point `values` on `support`, where they are not zero, with its residual from scratch.
-    pub fn at(a: &dyn MeasurementOperator, y: &[f64], support: Vec<usize>, values: Vec<f64>) -> Self {
-        let (support, values): (Vec<usize>, Vec<f64>) =
-            support.into_iter().zip(values).filter(|(_, v)| *v != 0.0).unzip();
-        let mut r = vec![0.0; y.len()];
-        residual_into(a, y, &support, &values, &mut r);
-        Iterate { support, values, r }
-    }
-
-    pub fn objective(&self) -> f64 {
-        0.5 * dot(&self.r, &self.r)
-    }
-
-    /// The difference `self − earlier`, as a sparse vector.
-    pub fn minus(&self, earlier: &Iterate) -> (Vec<usize>, Vec<f64>) {
-        let (mut i, mut j) = (0, 0);
-        let (mut support, mut values) = (Vec::new(), Vec::new());
-        while i < self.support.len() || j < earlier.support.len() {
-            let here = self.support.get(i).copied().unwrap_or(usize::MAX);
-            let there = earlier.support.get(j).copied().unwrap_or(usize::MAX);
-            let mut value = 0.0;
-            if here <= there {
-                value += self.values[i];
-                i += 1;
-            }
-            if there <= here {
-                value -= earlier.values[j];
-                j += 1;
-            }
-            support.push(here.min(there));
-            values.push(value);
-        }
-        (support, values)
-    }
-
-    /// The answer at this point.
-    pub fn into_recovery(self, columns: usize, status: Status, iterations: usize, applications: f64) -> Recovery {
-        let residual_norm = norm(&self.r);
-        Recovery {
-            x: scatter(columns, &self.support, &self.values),
-            support: self.support,
-            status,
-            iterations,
-            applications,
-            objective: 0.5 * residual_norm * residual_norm,
-            residual_norm,
-            certificate: Certificate::None,
-        }
-    }
-}
-
 impl IterativeHardThresholding {
     fn run(&self, a: &dyn MeasurementOperator, y: &[f64], watch: &mut Watch<'_>) -> Result<Recovery> {
         let shape = a.shape();
         let y_norm = norm(y);
-        if self.max_support > shape.columns {
-            return Ok(empty_answer(
-                shape.columns,
-                y,
-                0.5 * y_norm * y_norm,
-                Status::Unattainable,
-                0.0,
-            ));
-        }
-        let mut current = Iterate::zero(y);
+        let (mut current, mut next) = (Iterate::zero(y), Iterate::zero(y));
         let mut moved = vec![0.0; shape.columns];
+        let (mut selector, mut support) = (Selector::new(self.groups.as_ref()), Vec::new());
+        let mut difference = Difference::default();
         let (mut iterations, mut applications) = (0, 0.0);
         let status = loop {
             if norm(&current.r) <= self.tolerance * y_norm {
@@ -161,31 +69,21 @@ impl IterativeHardThresholding {
                 break Status::IterationLimit;
             }
             a.adjoint_into(&current.r, &mut moved);
-            for (&j, &v) in current.support.iter().zip(&current.values) {
-                moved[j] += v;
-            }
-            let support = largest(self.groups.as_ref(), self.max_support, shape.columns, |j| {
-                moved[j].abs()
-            });
-            let values: Vec<f64> = support.iter().map(|&j| moved[j]).collect();
+            current.add_to(&mut moved);
+            selector.largest_into(self.max_support, &moved, &mut support);
             applications += 1.0 + column_cost(shape, support.len());
-            let next = Iterate::at(a, y, support, values);
+            next.set(a, y, &support, &moved);
             let size = norm(&next.r);
             if !size.is_finite() || next.values.iter().any(|v| !v.is_finite()) {
                 break Status::Diverged;
             }
             iterations += 1;
-            let change = norm(&next.minus(&current).1);
-            current = next;
+            let change = difference.take(&next, &current);
+            std::mem::swap(&mut current, &mut next);
             if size > DIVERGENCE * y_norm {
                 break Status::Diverged;
             }
-            let progress = Progress {
-                iteration: iterations,
-                objective: current.objective(),
-                nonzeros: current.support.len(),
-            };
-            if !watch.tell(&progress) {
+            if !watch.tell(&current.progress(iterations)) {
                 break Status::Stopped;
             }
             if change <= self.tolerance * norm(&current.values) {
@@ -193,6 +91,15 @@ impl IterativeHardThresholding {
             }
         };
         Ok(current.into_recovery(shape.columns, status, iterations, applications))
+    }
+
+    fn request(&self) -> Request<'_> {
+        Request {
+            max_support: self.max_support,
+            tolerance: self.tolerance,
+            max_iterations: self.max_iterations,
+            groups: self.groups.as_ref(),
+        }
     }
 }
 
@@ -202,15 +109,9 @@ impl Solver for IterativeHardThresholding {
     }
 
     fn solve_watched(&self, a: &dyn MeasurementOperator, y: &[f64], watch: &mut Watch<'_>) -> Result<Recovery> {
-        check(
-            a,
-            y,
-            self.max_support,
-            self.tolerance,
-            self.max_iterations,
-            self.groups.as_ref(),
-        )?;
-        in_safe_range(y, 2, watch, |y, _, watch| self.run(a, y, watch))
+        let attainable = a.shape().columns;
+        self.request()
+            .solve(a, y, attainable, watch, |y, watch| self.run(a, y, watch))
     }
 }
 

@@ -11,11 +11,14 @@ mod groups;
 mod growing_gram;
 mod homotopy;
 mod iht;
+mod iterate;
 mod lasso;
 mod list;
 mod niht;
 mod omp;
 mod screen;
+mod request;
+mod selection;
 mod working_set;
 
 #[cfg(test)]

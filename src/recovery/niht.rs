@@ -1,16 +1,17 @@
 //! Iterative hard thresholding with a step that adapts to the operator.
 
-use super::common::{column_cost, empty_answer, in_safe_range};
+use super::common::column_cost;
 use super::entry::{
     OptionKind, SolverEntry, THRESHOLDING_ITERATIONS, THRESHOLDING_SUPPORT, THRESHOLDING_TOLERANCE, option,
 };
-use super::groups::largest;
-use super::iht::{Iterate, check};
+use super::iterate::{Difference, Iterate};
+use super::request::Request;
+use super::selection::Selector;
 use super::{Groups, Recovery, Solver};
 use crate::error::Result;
 use crate::linalg::{dot, norm};
 use crate::operators::{MeasurementOperator, ScaledColumns};
-use crate::outcome::{Progress, Status, Watch};
+use crate::outcome::{Status, Watch};
 
 /// The safety `c` and the shrink factor `κ` of the line search; the paper asks for `c < 1` and `κ > 1/(1 − c)`.
 const SAFETY: f64 = 0.01;
@@ -59,17 +60,15 @@ impl NormalisedIht {
     fn run(&self, a: &dyn MeasurementOperator, y: &[f64], watch: &mut Watch<'_>) -> Result<Recovery> {
         let shape = a.shape();
         let y_norm = norm(y);
-        if self.max_support > shape.columns {
-            return Ok(empty_answer(
-                shape.columns,
-                y,
-                0.5 * y_norm * y_norm,
-                Status::Unattainable,
-                0.0,
-            ));
-        }
-        let mut current = Iterate::zero(y);
-        let (mut g, mut image) = (vec![0.0; shape.columns], vec![0.0; shape.rows]);
+        let (mut current, mut next) = (Iterate::zero(y), Iterate::zero(y));
+        let (mut g, mut moved, mut image) = (
+            vec![0.0; shape.columns],
+            vec![0.0; shape.columns],
+            vec![0.0; shape.rows],
+        );
+        let mut selector = Selector::new(self.groups.as_ref());
+        let (mut working, mut on_working, mut support) = (Vec::new(), Vec::new(), Vec::new());
+        let mut difference = Difference::default();
         let (mut iterations, mut applications) = (0, 0.0);
         let status = loop {
             if norm(&current.r) <= self.tolerance * y_norm {
@@ -80,62 +79,64 @@ impl NormalisedIht {
             }
             a.adjoint_into(&current.r, &mut g);
             applications += 1.0;
-            let select = |v: &[f64]| largest(self.groups.as_ref(), self.max_support, shape.columns, |j| v[j].abs());
             // Entries that vanish take no part: with fewer nonzeros than k there is room for the gradient's largest.
-            let working = if current.support.is_empty() {
-                select(&g)
+            if current.support.is_empty() {
+                selector.largest_into(self.max_support, &g, &mut working);
             } else {
-                current.support.clone()
-            };
-            let on_working: Vec<f64> = working.iter().map(|&j| g[j]).collect();
+                working.clone_from(&current.support);
+            }
+            on_working.clear();
+            on_working.extend(working.iter().map(|&j: &usize| g[j]));
             a.apply_sparse_into(&working, &on_working, &mut image);
             applications += column_cost(shape, working.len());
             let (rise, run) = (dot(&on_working, &on_working), dot(&image, &image));
             // On a support where the fit is already exact the gradient vanishes up to rounding: probe with unit length.
             let mut step = if run > 0.0 { rise / run } else { 1.0 };
-            let accepted = loop {
-                let mut moved: Vec<f64> = g.iter().map(|g| step * g).collect();
-                for (&j, &v) in current.support.iter().zip(&current.values) {
-                    moved[j] += v;
+            let refused = loop {
+                for (moved, g) in moved.iter_mut().zip(&g) {
+                    *moved = step * g;
                 }
-                let support = select(&moved);
-                let values: Vec<f64> = support.iter().map(|&j| moved[j]).collect();
-                let next = Iterate::at(a, y, support, values);
+                current.add_to(&mut moved);
+                selector.largest_into(self.max_support, &moved, &mut support);
+                next.set(a, y, &support, &moved);
                 applications += column_cost(shape, next.support.len());
-                let (where_moved, change) = next.minus(&current);
-                let distance = norm(&change);
+                let distance = difference.take(&next, &current);
                 if distance <= self.tolerance.max(f64::EPSILON) * norm(&next.values) {
-                    break Err(Status::Converged);
+                    break Some(Status::Converged);
                 }
                 if next.support == working && next.objective() < current.objective() {
-                    break Ok(next);
+                    break None;
                 }
-                a.apply_sparse_into(&where_moved, &change, &mut image);
-                applications += column_cost(shape, where_moved.len());
+                a.apply_sparse_into(&difference.support, &difference.values, &mut image);
+                applications += column_cost(shape, difference.support.len());
                 let limit = (1.0 - SAFETY) * distance * distance / dot(&image, &image);
                 if step <= limit && next.objective() < current.objective() {
-                    break Ok(next);
+                    break None;
                 }
                 if step <= f64::EPSILON * limit {
-                    break Err(Status::Stalled);
+                    break Some(Status::Stalled);
                 }
                 step /= SHRINK * (1.0 - SAFETY);
             };
-            current = match accepted {
-                Ok(next) => next,
-                Err(status) => break status,
-            };
+            if let Some(status) = refused {
+                break status;
+            }
+            std::mem::swap(&mut current, &mut next);
             iterations += 1;
-            let progress = Progress {
-                iteration: iterations,
-                objective: current.objective(),
-                nonzeros: current.support.len(),
-            };
-            if !watch.tell(&progress) {
+            if !watch.tell(&current.progress(iterations)) {
                 break Status::Stopped;
             }
         };
         Ok(current.into_recovery(shape.columns, status, iterations, applications))
+    }
+
+    fn request(&self) -> Request<'_> {
+        Request {
+            max_support: self.max_support,
+            tolerance: self.tolerance,
+            max_iterations: self.max_iterations,
+            groups: self.groups.as_ref(),
+        }
     }
 }
 
@@ -145,19 +146,13 @@ impl Solver for NormalisedIht {
     }
 
     fn solve_watched(&self, a: &dyn MeasurementOperator, y: &[f64], watch: &mut Watch<'_>) -> Result<Recovery> {
-        check(
-            a,
-            y,
-            self.max_support,
-            self.tolerance,
-            self.max_iterations,
-            self.groups.as_ref(),
-        )?;
+        let attainable = a.shape().columns;
+        let request = self.request();
         if !self.unit_columns {
-            return in_safe_range(y, 2, watch, |y, _, watch| self.run(a, y, watch));
+            return request.solve(a, y, attainable, watch, |y, watch| self.run(a, y, watch));
         }
-        let unit = ScaledColumns::unit(a);
-        in_safe_range(y, 2, watch, |y, _, watch| {
+        request.solve(a, y, attainable, watch, |y, watch| {
+            let unit = ScaledColumns::unit(a);
             let mut recovery = self.run(&unit, y, watch)?;
             // The norms that made the columns unit were read once.
             recovery.applications += 1.0;
@@ -199,6 +194,7 @@ pub(super) const ENTRY: SolverEntry = SolverEntry {
 mod tests {
     use super::*;
     use crate::operators::{DenseOperator, GaussianEnsemble};
+    use crate::outcome::Progress;
     use crate::recovery::reference;
     use crate::seed::Seed;
     use nalgebra::DMatrix;
