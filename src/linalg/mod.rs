@@ -7,6 +7,7 @@ pub mod lanczos;
 #[cfg(feature = "lapack")]
 pub mod lapack;
 pub mod small;
+pub mod sweep;
 pub mod traces;
 
 pub use dense::num_like::Float;

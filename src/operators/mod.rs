@@ -31,6 +31,13 @@ pub struct Shape {
     pub columns: usize,
 }
 
+impl Shape {
+    /// The smaller dimension, `min(m, n)`: no support of independent columns is larger.
+    pub fn smaller(self) -> usize {
+        self.rows.min(self.columns)
+    }
+}
+
 impl fmt::Display for Shape {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{}×{}", self.rows, self.columns)

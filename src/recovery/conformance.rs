@@ -289,7 +289,9 @@ fn with_few_columns_the_sparsest_fit_is_the_one_found_by_trying_every_support() 
     let y = a.apply(&x).unwrap();
     let (support, residual) = reference::exhaustive_l0(a.matrix(), &y, 2);
     assert!(residual <= 1e-12 * norm(&y));
-    for entry in SOLVERS.iter().filter(|entry| entry.name != "lasso") {
+    // What these promise is an optimum of their penalised objective, whose support is another.
+    let penalised = ["lasso", "amp"];
+    for entry in SOLVERS.iter().filter(|entry| !penalised.contains(&entry.name)) {
         let options = (entry.for_planted)(2);
         let solver = entry
             .build(options.iter().map(|(name, value)| (*name, value.as_str())))

@@ -189,3 +189,12 @@ pub(super) const THRESHOLDING_TOLERANCE: SolverOption = option(
 );
 pub(super) const THRESHOLDING_ITERATIONS: SolverOption =
     option("max-iterations", COUNT, "iterations", "2000", "The most iterations.");
+pub(super) const RESIDUAL_TOLERANCE: SolverOption = option(
+    "tolerance",
+    TOLERANCE,
+    "‖y‖₂",
+    "1e-10",
+    "Stop when the residual norm is at most this multiple of the data's.",
+);
+pub(super) const PURSUIT_ITERATIONS: SolverOption =
+    option("max-iterations", COUNT, "iterations", "200", "The most iterations.");

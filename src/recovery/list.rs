@@ -1,11 +1,22 @@
 //! The list of solvers, for the command line and the conformance tests.
 
 use super::entry::SolverEntry;
-use super::{basis_pursuit, iht, lasso, niht, omp};
+use super::{amp, basis_pursuit, cosamp, htp, iht, lasso, niht, ols, omp, subspace_pursuit};
 use crate::error::{Error, Result};
 
 /// Every solver, in the order in which they are listed.
-pub const SOLVERS: &[SolverEntry] = &[omp::ENTRY, iht::ENTRY, niht::ENTRY, lasso::ENTRY, basis_pursuit::ENTRY];
+pub const SOLVERS: &[SolverEntry] = &[
+    omp::ENTRY,
+    ols::ENTRY,
+    iht::ENTRY,
+    niht::ENTRY,
+    htp::ENTRY,
+    cosamp::ENTRY,
+    subspace_pursuit::ENTRY,
+    amp::ENTRY,
+    lasso::ENTRY,
+    basis_pursuit::ENTRY,
+];
 
 /// The solver of that name.
 ///

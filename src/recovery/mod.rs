@@ -4,36 +4,50 @@
 //! (name, options, builder), and one word in the list of this module; the conformance tests and the command line then
 //! know it.
 
+mod amp;
 mod basis_pursuit;
 mod common;
+mod cosamp;
 mod entry;
 mod groups;
 mod growing_gram;
 mod homotopy;
+mod htp;
 mod iht;
 mod iterate;
 mod lasso;
 mod list;
 mod niht;
+mod ols;
 mod omp;
 mod screen;
 mod request;
+mod seen;
 mod selection;
+mod subspace_pursuit;
+mod support_fit;
 mod working_set;
 
 #[cfg(test)]
 mod conformance;
 #[cfg(test)]
+mod pursuit_reference;
+#[cfg(test)]
 mod reference;
 
+pub use amp::{ApproximateMessagePassing, Threshold};
 pub use basis_pursuit::BasisPursuit;
+pub use cosamp::Cosamp;
 pub use entry::{OptionKind, OptionValues, SolverEntry, SolverOption};
 pub use groups::Groups;
+pub use htp::HardThresholdingPursuit;
 pub use iht::IterativeHardThresholding;
 pub use lasso::{Lasso, Penalty, lambda_max};
 pub use list::{SOLVERS, find};
 pub use niht::NormalisedIht;
+pub use ols::OrthogonalLeastSquares;
 pub use omp::Omp;
+pub use subspace_pursuit::SubspacePursuit;
 
 use crate::error::Result;
 use crate::operators::{MeasurementOperator, check_vector};
