@@ -6,7 +6,9 @@ use rand::{Rng, RngExt};
 use rand_distr::StandardNormal;
 use ticketsense::Seed;
 use ticketsense::operators::{DenseOperator, GaussianEnsemble, MeasurementOperator};
-use ticketsense::recovery::{BasisPursuit, IterativeHardThresholding, Lasso, NormalisedIht, Omp, Penalty, Solver};
+use ticketsense::recovery::{
+    ApproximateMessagePassing, BasisPursuit, IterativeHardThresholding, Lasso, NormalisedIht, Omp, Penalty, Solver,
+};
 
 fn main() {
     divan::main();
@@ -124,5 +126,20 @@ fn niht_1000_by_5000(bencher: Bencher<'_, '_>) {
     assert!(iterations > 1);
     bencher
         .counter(ItemsCount::new(iterations))
+        .bench_local(|| solver.solve(&a, &y));
+}
+
+/// `STEPS` iterations of message passing at the minimax threshold, which lets a tenth of the columns pass.
+#[divan::bench]
+fn amp_1000_by_5000(bencher: Bencher<'_, '_>) {
+    let (a, y) = thresholding_instance();
+    let solver = ApproximateMessagePassing {
+        tolerance: 0.0,
+        max_iterations: STEPS,
+        ..ApproximateMessagePassing::default()
+    };
+    assert_eq!(solver.solve(&a, &y).map(|r| r.iterations).ok(), Some(STEPS));
+    bencher
+        .counter(ItemsCount::new(STEPS))
         .bench_local(|| solver.solve(&a, &y));
 }

@@ -1,7 +1,8 @@
 //! The Gaussian ensemble, the reference of compressed sensing.
 
 use super::DenseOperator;
-use crate::error::{Error, Result};
+use super::ensemble::storable;
+use crate::error::Result;
 use crate::seed::Seed;
 use nalgebra::DMatrix;
 use rand::RngExt;
@@ -30,17 +31,7 @@ impl GaussianEnsemble {
     /// # Errors
     /// [`Error::Argument`] when a dimension is 0 or the matrix cannot be addressed.
     pub fn draw(&self, seed: &Seed) -> Result<DenseOperator> {
-        let length = self
-            .rows
-            .checked_mul(self.columns)
-            .filter(|&l| l > 0 && l <= isize::MAX as usize / 8);
-        let Some(length) = length else {
-            return Err(Error::argument(
-                "Gaussian ensemble",
-                "at least one row and one column, in memory",
-                format!("{}×{}", self.rows, self.columns),
-            ));
-        };
+        let length = storable("Gaussian ensemble", self.rows, self.columns)?;
         let deviation = (self.rows as f64).sqrt().recip();
         let mut rng = seed.stream("gaussian").rng();
         let entries: Vec<f64> = (0..length)
@@ -53,6 +44,7 @@ impl GaussianEnsemble {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::error::Error;
     use crate::operators::{MeasurementOperator, dot_test};
 
     #[test]

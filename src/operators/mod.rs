@@ -3,20 +3,29 @@
 //! To add an operator: one file with the type and its [`MeasurementOperator`] implementation, one line here. Its unit
 //! tests call [`dot_test::check`], which finds a wrong adjoint in one line.
 
+mod correlated;
 mod damped;
 mod dense;
 pub mod dot_test;
+mod ensemble;
+mod fourier;
 mod gaussian;
 mod matrix_free;
+mod rademacher;
 mod restricted;
 mod scaled;
+mod sparse_signs;
 
+pub use correlated::CorrelatedGaussianEnsemble;
 pub use damped::Damped;
 pub use dense::DenseOperator;
+pub use fourier::{PartialFourier, PartialFourierEnsemble};
 pub use gaussian::GaussianEnsemble;
 pub use matrix_free::MatrixFree;
+pub use rademacher::RademacherEnsemble;
 pub use restricted::Restricted;
 pub use scaled::ScaledColumns;
+pub use sparse_signs::SparseSignEnsemble;
 
 use crate::error::{Error, Result, require_finite};
 use nalgebra::DMatrix;

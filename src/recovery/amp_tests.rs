@@ -63,7 +63,7 @@ fn the_effective_noise_follows_state_evolution() {
         // The check can fail: while the noise still falls fast, a step more or less is far outside.
         let next = noise * noise + mean_square_error(epsilon, variance.sqrt(), alpha) / delta;
         assert!(
-            t > 4 || (next - variance).abs() > 2.0 * allowed,
+            t > 2 || (next - variance).abs() > 2.0 * allowed,
             "step {t}: {next} {variance}"
         );
         variance = next;

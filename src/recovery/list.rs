@@ -1,7 +1,7 @@
 //! The list of solvers, for the command line and the conformance tests.
 
 use super::entry::SolverEntry;
-use super::{amp, basis_pursuit, cosamp, htp, iht, lasso, niht, ols, omp, subspace_pursuit};
+use super::{amp, basis_pursuit, cosamp, htp, iht, lasso, niht, ols, omp, subspace_pursuit, vamp};
 use crate::error::{Error, Result};
 
 /// Every solver, in the order in which they are listed.
@@ -14,6 +14,7 @@ pub const SOLVERS: &[SolverEntry] = &[
     cosamp::ENTRY,
     subspace_pursuit::ENTRY,
     amp::ENTRY,
+    vamp::ENTRY,
     lasso::ENTRY,
     basis_pursuit::ENTRY,
 ];

@@ -26,6 +26,7 @@ mod seen;
 mod selection;
 mod subspace_pursuit;
 mod support_fit;
+mod vamp;
 mod working_set;
 
 #[cfg(test)]
@@ -48,6 +49,7 @@ pub use niht::NormalisedIht;
 pub use ols::OrthogonalLeastSquares;
 pub use omp::Omp;
 pub use subspace_pursuit::SubspacePursuit;
+pub use vamp::VectorAmp;
 
 use crate::error::Result;
 use crate::operators::{MeasurementOperator, check_vector};
