@@ -108,7 +108,7 @@ impl WithSimd for Correlate<'_> {
 }
 
 #[inline(always)]
-fn inner_products<const N: usize>(columns: [&[f64]; N], v: &[f64], out: &mut [f64]) {
+pub(super) fn inner_products<const N: usize>(columns: [&[f64]; N], v: &[f64], out: &mut [f64]) {
     let mut partial = [[0.0f64; LANES]; N];
     let (whole, tail) = v.as_chunks::<LANES>();
     let parts: [&[[f64; LANES]]; N] = columns.map(|column| column.as_chunks::<LANES>().0);
