@@ -89,7 +89,7 @@ mod tests {
                 .collect();
             let v: Vec<f64> = (0..rows).map(|i| (i as f64 + 0.5).sin()).collect();
             let (mut y, mut products) = (v.clone(), vec![0.0; count]);
-            let every_second = |j: usize, product: f64| if j % 2 == 0 { product - 1.0 } else { 0.0 };
+            let every_second = |j: usize, product: f64| if j.is_multiple_of(2) { product - 1.0 } else { 0.0 };
             sweep(&columns, &v, &mut y, |j, product| {
                 products[j] = product;
                 every_second(j, product)
