@@ -42,7 +42,8 @@ const REFRESH: f64 = 1e-3;
 /// - `Unattainable`, with `x = 0`, when more nonzeros are asked for than the smaller dimension, the nonzero columns or
 ///   the budgets allow.
 ///
-/// The certificate is [`Certificate::OrderMargins`]; the objective is `½‖y − A x‖₂²`. Cost: an adjoint and one column a
+/// The certificate is [`Certificate::OrderMargins`], whose rounding is not bounded; the objective is `½‖y − A x‖₂²`. Cost:
+/// an adjoint and one column a
 /// step, `4mk` operations for the k-th, and one fit at the end. Source: Chen, Billings and Luo (1989); Blumensath and
 /// Davies (2007) for the difference from OMP.
 ///
@@ -276,7 +277,11 @@ impl OrthogonalLeastSquares {
             applications,
             objective: 0.5 * residual_norm * residual_norm,
             residual_norm,
-            certificate: Certificate::OrderMargins { order, margins },
+            certificate: Certificate::OrderMargins {
+                order,
+                margins,
+                uncertainties: None,
+            },
         })
     }
 }

@@ -6,7 +6,7 @@ use crate::seed::Seed;
 
 fn order_of(answer: &Recovery) -> (&[usize], &[f64]) {
     match &answer.certificate {
-        Certificate::OrderMargins { order, margins } => (order, margins),
+        Certificate::OrderMargins { order, margins, .. } => (order, margins),
         other => panic!("{other:?}"),
     }
 }
