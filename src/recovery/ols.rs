@@ -42,10 +42,9 @@ const REFRESH: f64 = 1e-3;
 /// - `Unattainable`, with `x = 0`, when more nonzeros are asked for than the smaller dimension, the nonzero columns or
 ///   the budgets allow.
 ///
-/// The certificate is [`Certificate::OrderMargins`], whose rounding is not bounded; the objective is `½‖y − A x‖₂²`. Cost:
-/// an adjoint and one column a
-/// step, `4mk` operations for the k-th, and one fit at the end. Source: Chen, Billings and Luo (1989); Blumensath and
-/// Davies (2007) for the difference from OMP.
+/// The certificate is [`Certificate::OrderMargins`], whose rounding is not bounded; the objective is `½‖y − A x‖₂²`.
+/// Cost: an adjoint and one column a step, `4mk` operations for the k-th, and one fit at the end. Source: Chen, Billings
+/// and Luo (1989); Blumensath and Davies (2007) for the difference from OMP.
 ///
 /// ```
 /// use nalgebra::dmatrix;
