@@ -67,17 +67,22 @@ pub fn followed(table: &Table) -> Result<Vec<Followed>> {
             }
         }
         let mut points = Vec::new();
-        for (columns, rows) in sizes {
+        for (columns, measurements) in sizes {
             let of_size = |r: &Record<'_>| {
                 Ok::<bool, ticketsense::Error>(
-                    r.text("part")? == "size" && r.integer("columns")? == columns && r.integer("rows")? == rows,
+                    r.text("part")? == "size" && r.integer("columns")? == columns && r.integer("rows")? == measurements,
                 )
             };
-            let fit = threshold(table.iter().filter(|r| of_size(r).unwrap_or(false)), ONE_SIGMA)?;
+            let rows: Vec<Record<'_>> = table.iter().filter(|r| of_size(r).unwrap_or(false)).collect();
+            // One count bounds no threshold.
+            if rows.len() < 2 {
+                continue;
+            }
+            let fit = threshold(rows.into_iter(), ONE_SIGMA)?;
             let Interval { lower, upper } = fit.interval;
             let error = 0.5 * (upper - lower);
             if let Some(point) = fit.point().filter(|_| error.is_finite() && error > 0.0) {
-                let theory = transition(rows as f64 / columns as f64, Signs::Signed)?.rho;
+                let theory = transition(measurements as f64 / columns as f64, Signs::Signed)?.rho;
                 points.push((columns as f64, point, error, theory));
             }
         }
@@ -114,7 +119,7 @@ fn exact(table: &Table) -> Result<Exact> {
     // (columns, rows, part), difference from the expected number, its variance.
     let mut groups: Vec<((i64, i64, String), f64, f64)> = Vec::new();
     for r in table.iter() {
-        if r.text("solver")? != "basis-pursuit" {
+        if r.text("solver")? != "basis-pursuit" || r.text("ensemble")? != "gaussian" {
             continue;
         }
         let probability = r.real("exact_success")?.clamp(0.0, 1.0);

@@ -1,15 +1,25 @@
 //! Maps of success with the transition over them, and the 50 % contours of every method with intervals.
 
 use super::claims::{followed, threshold};
-use super::{FOLLOWED, SOLVERS};
+use super::{ENSEMBLE_COLUMNS, ENSEMBLES, FOLLOWED, SOLVERS};
 use ticketsense::Result;
 use ticketsense::harness::figures::{Axis, Colour, Figure, HeatMap, Legend, Panel, Series};
+use ticketsense::statistics::Interval;
 use ticketsense::table::{Record, Table};
 use ticketsense::theory::basis_pursuit_success::even_odds_nonzeros;
 use ticketsense::theory::donoho_tanner::{Signs, transition};
 
 /// One colour a solver, none of them that of the theory.
-const COLOURS: [Colour; 4] = [Colour::BLUE, Colour::BLACK, Colour::GREEN, Colour::PURPLE];
+const COLOURS: [Colour; 8] = [
+    Colour::BLUE,
+    Colour::SKY,
+    Colour::BLACK,
+    Colour::ORANGE,
+    Colour::GREY,
+    Colour(0x7a, 0x3b, 0x12),
+    Colour::GREEN,
+    Colour::PURPLE,
+];
 
 /// One colour a followed ratio.
 const SIZE_COLOURS: [Colour; 3] = [Colour::ORANGE, Colour::SKY, Colour::GREY];
@@ -19,6 +29,10 @@ fn label(solver: &str) -> &'static str {
         "basis-pursuit" => "basis pursuit",
         "omp" => "OMP",
         "niht" => "normalised IHT",
+        "amp" => "AMP",
+        "subspace-pursuit" => "subspace pursuit",
+        "cosamp" => "CoSaMP",
+        "htp" => "HTP",
         _ => "IHT, unit step",
     }
 }
@@ -76,7 +90,7 @@ fn exact_approach(delta: f64, smallest: u64) -> Result<Vec<(f64, f64)>> {
 pub fn draw(table: &Table) -> Result<Figure> {
     let mut figure = Figure::new()
         .title("Recovery of a planted sparse vector")
-        .columns(3)
+        .columns(4)
         .legend(Legend::Below);
     let is_map = |r: &Record<'_>, solver: &str| {
         r.text("part").is_ok_and(|p| p == "map") && r.text("solver").is_ok_and(|s| s == solver)
@@ -165,6 +179,7 @@ pub fn draw(table: &Table) -> Result<Figure> {
             .series(Series::measured(name, points).colour(colour));
     }
     figure = figure.panel(sizes);
+    figure = figure.panel(ensembles(table)?);
     let first = table.iter().find(|r| is_map(r, SOLVERS[0]));
     let (n, trials) = match &first {
         Some(r) => (r.integer("columns")?, r.integer("trials")?),
@@ -172,9 +187,50 @@ pub fn draw(table: &Table) -> Result<Figure> {
     };
     Ok(figure.caption(format!(
         "A ~ N(0, 1/m), ±1 spikes, success = relative ℓ₂ error ≤ 1e-4; n = {n}, {trials} trials a cell; 95 % profile \
-             intervals for the 50 % points. Last panel: δ = {} with bars of two standard errors.",
+             intervals for the 50 % points. Towards the limit: bars of two standard errors, dashed the weighted lines, solid the exact \
+             50 % points. Other matrices: δ = {}, side by side.",
         FOLLOWED.map(|d| d.to_string()).join(", ")
     )))
+}
+
+/// The 50 % points of basis pursuit through other matrices, over the exact ones of a Gaussian matrix.
+fn ensembles(table: &Table) -> Result<Panel> {
+    let x = Axis::linear("δ = m/n, measurements per unknown").range(0.0, 1.0);
+    let y = Axis::linear("50 % point − exact Gaussian one");
+    let mut panel =
+        Panel::new(format!("Basis pursuit, other matrices, n = {ENSEMBLE_COLUMNS}"), x, y).horizontal(0.0, "");
+    for (number, ensemble) in ENSEMBLES.into_iter().enumerate() {
+        let mut points = Vec::new();
+        for delta in FOLLOWED {
+            let of_ratio = table.iter().filter(|r| {
+                r.text("part").is_ok_and(|p| p == "ensemble")
+                    && r.text("ensemble").is_ok_and(|e| e == ensemble)
+                    && r.real("delta").is_ok_and(|d| (d - delta).abs() <= 1e-9)
+            });
+            let rows: Vec<Record<'_>> = of_ratio.collect();
+            if rows.is_empty() {
+                continue;
+            }
+            let fit = threshold(rows.into_iter(), 0.05)?;
+            if let Some(point) = fit.point() {
+                let rows = (delta * ENSEMBLE_COLUMNS as f64).round();
+                let exact = even_odds_nonzeros(ENSEMBLE_COLUMNS as u64, rows as u64, Signs::Signed)? / rows;
+                // Side by side, so that intervals do not hide one another.
+                let shifted = delta + 0.02 * (number as f64 - 2.0);
+                let Interval { lower, upper } = fit.interval;
+                points.push((shifted, point - exact, lower - exact, upper - exact));
+            }
+        }
+        let label = match ensemble {
+            "gaussian" => "Gaussian",
+            "rademacher" => "random signs",
+            "partial-fourier" => "Fourier rows",
+            "correlated" => "correlated columns",
+            _ => "Jacobian",
+        };
+        panel = panel.series(Series::measured(label, points).colour(Colour::nth(number)));
+    }
+    Ok(panel)
 }
 
 /// Cells of a heat map on the regular grid of ρ nearest to the whole-number ratios, so that columns of different m line

@@ -1,28 +1,41 @@
 //! `phase-transition`: when do OMP, iterative hard thresholding and basis pursuit recover a planted sparse vector?
 //!
-//! Two kinds of cells. A *map* cell fixes the measurement ratio δ = m/n at one size n and one solver, and counts
+//! Three kinds of cells. A *map* cell fixes the measurement ratio δ = m/n at one size n and one solver, and counts
 //! successes along ρ = k/m. A *size* cell fixes δ and n for basis pursuit alone and samples ρ finely around the
-//! transition, so that the 50 % point can be followed as n grows: the theory speaks of n → ∞ only.
+//! transition, so that the 50 % point can be followed as n grows. An *ensemble* cell follows basis pursuit through a matrix
+//! of another law at one size.
 
 mod claims;
 mod draw;
+mod problem;
 
-use rand::RngExt;
+use problem::Problem;
+use ticketsense::Result;
 use ticketsense::harness::figures::Figure;
 use ticketsense::harness::{Budget, Cell, Claim, Context, Experiment, Scale};
-use ticketsense::linalg::norm;
-use ticketsense::operators::{GaussianEnsemble, MeasurementOperator};
-use ticketsense::recovery::{BasisPursuit, IterativeHardThresholding, NormalisedIht, Omp, Solver};
 use ticketsense::table::{Column, Row, Table};
-use ticketsense::theory::basis_pursuit_success::success;
 use ticketsense::theory::donoho_tanner::{Signs, transition};
-use ticketsense::{Result, Seed, row};
 
 /// Relative error below which a vector counts as recovered.
 const SUCCESS: f64 = 1e-4;
 
 /// The solvers of the map, in the order of the panels.
-const SOLVERS: [&str; 4] = ["basis-pursuit", "omp", "niht", "iht"];
+const SOLVERS: [&str; 8] = [
+    "basis-pursuit",
+    "amp",
+    "omp",
+    "subspace-pursuit",
+    "cosamp",
+    "htp",
+    "niht",
+    "iht",
+];
+
+/// The ensembles through which basis pursuit is compared at one size; the last two are outside the theory's reach.
+const ENSEMBLES: [&str; 5] = ["gaussian", "rademacher", "partial-fourier", "correlated", "jacobian"];
+
+/// Unknowns of that comparison: as many as the Jacobian's network has weights.
+const ENSEMBLE_COLUMNS: usize = 144;
 
 /// The measurement ratios at which the 50 % point is followed over sizes.
 const FOLLOWED: [f64; 3] = [0.25, 0.5, 0.75];
@@ -30,7 +43,12 @@ const FOLLOWED: [f64; 3] = [0.25, 0.5, 0.75];
 const COLUMNS: &[Column] = &[
     Column::text(
         "part",
-        "map: success over the plane at one size; size: basis pursuit near the transition at several.",
+        "map: success over the plane at one size; size: basis pursuit near the transition at several; ensemble: basis \
+         pursuit through other matrices.",
+    ),
+    Column::text(
+        "ensemble",
+        "Matrix: gaussian, rademacher, partial-fourier, correlated (neighbouring columns, 0.9) or jacobian (of a network).",
     ),
     Column::text("solver", "Recovery method."),
     Column::integer("columns", "", "Unknowns, n."),
@@ -62,7 +80,7 @@ const COLUMNS: &[Column] = &[
     Column::real(
         "exact_success",
         "",
-        "Exact probability that basis pursuit recovers the vector at this size; none for other solvers.",
+        "Exact probability that basis pursuit recovers the vector at this size through a Gaussian matrix; none for other solvers.",
     ),
 ];
 
@@ -99,6 +117,12 @@ impl Experiment for PhaseTransition {
                 );
             }
         }
+        for ensemble in ENSEMBLES {
+            for delta in FOLLOWED {
+                let cell = Cell::new().problem("ensemble", ensemble).problem("delta", delta);
+                cells.push(cell.treatment("solver", "basis-pursuit"));
+            }
+        }
         for i in 0..steps {
             let delta = rounded((i as f64 + 1.0) / (steps as f64 + 1.0));
             for solver in SOLVERS {
@@ -130,6 +154,7 @@ impl Experiment for PhaseTransition {
             let counts = (nearest(low)..=nearest(high)).step_by(stride);
             let problem = Problem {
                 part: "size",
+                ensemble: ENSEMBLES[0],
                 solver,
                 columns,
                 rows,
@@ -137,10 +162,31 @@ impl Experiment for PhaseTransition {
             };
             return counts.map(|nonzeros| problem.row(nonzeros, &seed, context)).collect();
         }
+        if let Ok(ensemble) = cell.text("ensemble") {
+            let rows = nearest(delta * ENSEMBLE_COLUMNS as f64);
+            let middle = transition(delta, Signs::Signed)?.rho * rows as f64;
+            let problem = Problem {
+                part: "ensemble",
+                ensemble,
+                solver,
+                columns: ENSEMBLE_COLUMNS,
+                rows,
+                trials: scale.pick(8, 40, 200),
+            };
+            // From far below, where matrices that are not incoherent turn, to above the Gaussian transition.
+            let counts = (1..=12).map(|i| nearest(f64::from(i) / 9.0 * middle).max(1));
+            let mut counts: Vec<usize> = counts.collect();
+            counts.dedup();
+            return counts
+                .into_iter()
+                .map(|nonzeros| problem.row(nonzeros, &seed, context))
+                .collect();
+        }
         let columns = cell.integer("columns")?;
         let rows = nearest(delta * columns as f64).max(1);
         let problem = Problem {
             part: "map",
+            ensemble: ENSEMBLES[0],
             solver,
             columns,
             rows,
@@ -167,96 +213,9 @@ impl Experiment for PhaseTransition {
 
     fn budget(&self) -> Budget {
         Budget {
-            seconds: 25,
+            seconds: 35,
             memory_mb: 60,
         }
-    }
-}
-
-/// One size and one solver.
-struct Problem<'a> {
-    part: &'a str,
-    solver: &'a str,
-    columns: usize,
-    rows: usize,
-    trials: usize,
-}
-
-impl Problem<'_> {
-    fn row(&self, nonzeros: usize, seed: &Seed, context: &Context<'_>) -> Result<Row> {
-        context.check()?;
-        let seed = seed.stream(format!("nonzeros={nonzeros}"));
-        let (mut successes, mut diverged, mut applications) = (0usize, 0usize, 0.0);
-        let mut errors = Vec::with_capacity(self.trials);
-        for trial in 0..self.trials {
-            let (error, blew_up, cost) = self.trial(nonzeros, &seed.replicate(trial as u64))?;
-            successes += usize::from(error <= SUCCESS);
-            diverged += usize::from(blew_up);
-            applications += cost;
-            errors.push(error);
-        }
-        errors.sort_by(f64::total_cmp);
-        let exact = if self.solver == "basis-pursuit" {
-            let [columns, rows, nonzeros] = [self.columns, self.rows, nonzeros].map(|v| v as u64);
-            Some(success(columns, rows, nonzeros, Signs::Signed)?.success)
-        } else {
-            None
-        };
-        Ok(row![
-            self.part,
-            self.solver,
-            self.columns,
-            self.rows,
-            nonzeros,
-            self.rows as f64 / self.columns as f64,
-            nonzeros as f64 / self.rows as f64,
-            self.trials,
-            successes,
-            diverged,
-            0.5 * (errors[(errors.len() - 1) / 2] + errors[errors.len() / 2]),
-            applications / self.trials as f64,
-            exact,
-        ])
-    }
-
-    /// Relative error, whether the iterates diverged, and the cost of one planted problem: ±1 spikes at random places.
-    fn trial(&self, nonzeros: usize, seed: &Seed) -> Result<(f64, bool, f64)> {
-        let a = GaussianEnsemble {
-            rows: self.rows,
-            columns: self.columns,
-        }
-        .draw(seed)?;
-        let mut rng = seed.stream("planted").rng();
-        let mut planted = vec![0.0; self.columns];
-        for index in rand::seq::index::sample(&mut rng, self.columns, nonzeros) {
-            planted[index] = if rng.random::<bool>() { 1.0 } else { -1.0 };
-        }
-        let y = a.apply(&planted)?;
-        let solver: Box<dyn Solver> = match self.solver {
-            "omp" => Box::new(Omp {
-                max_support: Some(nonzeros),
-                ..Omp::default()
-            }),
-            "niht" => Box::new(NormalisedIht {
-                max_iterations: 200,
-                tolerance: 1e-6,
-                ..NormalisedIht::new(nonzeros)
-            }),
-            "iht" => Box::new(IterativeHardThresholding {
-                max_iterations: 150,
-                tolerance: 1e-6,
-                ..IterativeHardThresholding::new(nonzeros)
-            }),
-            _ => Box::new(BasisPursuit::default()),
-        };
-        let answer = solver.solve(&a, &y)?;
-        let difference: Vec<f64> = answer.x.iter().zip(&planted).map(|(a, b)| a - b).collect();
-        let error = norm(&difference) / norm(&planted);
-        Ok((
-            error,
-            answer.status == ticketsense::outcome::Status::Diverged,
-            answer.applications,
-        ))
     }
 }
 
