@@ -109,6 +109,7 @@ fn argument(option: &'static SolverOption) -> Arg {
         OptionKind::Flag => argument.action(ArgAction::SetTrue),
         // "-1" is a wrong number, not an unknown option.
         OptionKind::Integer { .. } => argument.value_name("INTEGER").allow_negative_numbers(true),
+        OptionKind::Vector { .. } => argument.value_name("FILE.npy"),
         _ => argument.value_name("NUMBER").allow_negative_numbers(true),
     };
     argument.help(format!("For {}: {}", takers.join(", "), option.range()))
@@ -303,6 +304,7 @@ fn table(solved: &[Solved]) -> String {
 mod tests {
     use super::*;
     use std::path::Path;
+    use ticketsense::recovery::Model;
 
     struct Folder(PathBuf);
 
@@ -395,17 +397,52 @@ mod tests {
         let folder = Folder::new("all");
         diagonal(&folder, &nalgebra::dmatrix![0.0; 2.0; 0.0; 0.0]);
         for entry in SOLVERS {
+            let options = (entry.for_planted)(1);
+            let given = options.iter().map(|(name, value)| (*name, value.as_str()));
+            let labels = entry.build(given).unwrap().model() == Model::Labels;
             let mut line = vec!["--solver".to_string(), entry.name.to_string()];
-            for (name, value) in (entry.for_planted)(1) {
-                line.extend([format!("--{name}"), value]);
+            for (name, value) in &options {
+                line.extend([format!("--{name}"), value.clone()]);
             }
             let line: Vec<&str> = line.iter().map(String::as_str).collect();
-            let found = solve_with(&folder, &line).unwrap();
+            let found = solve_with(&folder, &line);
+            if labels {
+                // These data are not labels, and the solver says so.
+                assert!(found.unwrap_err().to_string().contains("label"), "{}", entry.name);
+                continue;
+            }
+            let found = found.unwrap();
             assert_eq!(found.json["solver"], entry.name);
             if entry.name != "iht" {
                 assert_eq!(found.json["support"], json!([1]), "{}", entry.name);
             }
         }
+    }
+
+    #[test]
+    fn a_vector_option_is_read_from_its_file() {
+        let folder = Folder::new("vector");
+        diagonal(&folder, &nalgebra::dmatrix![4.0; 6.0; -0.5; 0.0]);
+        let (weights, out) = (folder.path("w.npy"), folder.path("x.npy"));
+        npy::write_vector(&weights, &[4.0, 1.0, 0.0, 1.0]).unwrap();
+        let line = [
+            "--solver",
+            "weighted-lasso",
+            "--lambda",
+            "1",
+            "--weights",
+            &weights,
+            "--out",
+            &out,
+        ];
+        assert_eq!(solve_with(&folder, &line).unwrap().json["status"], "converged");
+        // x₀ = (4 − 4)₊, x₁ = (12 − 1)/4, and x₂ is not penalised.
+        assert_eq!(npy::read_vector(Path::new(&out)).unwrap(), [0.0, 2.75, -0.5, 0.0]);
+        npy::write_vector(&weights, &[4.0, -1.0, 0.0, 1.0]).unwrap();
+        let error = solve_with(&folder, &line).unwrap_err();
+        assert!(error.to_string().contains("-1 at entry 1"), "{error}");
+        std::fs::remove_file(&weights).unwrap();
+        assert!(matches!(solve_with(&folder, &line), Err(Error::Io { .. })));
     }
 
     #[test]

@@ -1,6 +1,7 @@
 //! What a solver tells of itself: its name, its options and how it is built from them.
 
-use super::Solver;
+use super::{Penalty, Solver};
+use crate::data::npy;
 use crate::error::{Error, Result};
 use std::collections::BTreeMap;
 
@@ -22,6 +23,13 @@ pub enum OptionKind {
     },
     /// Nothing: the option is given or not.
     Flag,
+    /// Numbers, each at least this, given as the path of a one-dimensional `.npy` file.
+    Vector {
+        /// Smallest admissible entry.
+        least: f64,
+        /// Whether the entries must be whole numbers.
+        whole: bool,
+    },
 }
 
 /// An option of a solver.
@@ -47,16 +55,41 @@ impl SolverOption {
             OptionKind::Real { least, below } if below.is_infinite() => format!("a finite number ≥ {least}"),
             OptionKind::Real { least, below } => format!("a number in [{least}, {below})"),
             OptionKind::Flag => "given or not".to_string(),
+            OptionKind::Vector { least, whole } => {
+                let entries = if whole { "whole numbers" } else { "finite numbers" };
+                format!("a one-dimensional .npy file of {entries} ≥ {least}")
+            }
         }
     }
 
-    fn parse(&self, text: &str) -> Result<f64> {
+    /// The numbers in the file that a vector option names.
+    fn read(&self, path: &str, least: f64, whole: bool) -> Result<Vec<f64>> {
+        let numbers = npy::read_vector(path)?;
+        let admissible = |v: &f64| *v >= least && (!whole || (v.fract() == 0.0 && *v <= WHOLE));
+        match numbers.iter().position(|v| !admissible(v)) {
+            None => Ok(numbers),
+            Some(i) => Err(Error::argument(
+                self.name,
+                self.range(),
+                format!("{} at entry {i} of {path}", numbers[i]),
+            )),
+        }
+    }
+
+    fn parse(&self, text: &str) -> Result<Given> {
+        if let OptionKind::Vector { least, whole } = self.kind {
+            return Ok(Given::Numbers(self.read(text, least, whole)?));
+        }
+        self.number(text).map(Given::Number)
+    }
+
+    fn number(&self, text: &str) -> Result<f64> {
         let refuse = || Error::argument(self.name, self.range(), text);
         match self.kind {
             OptionKind::Integer { least } => {
                 let value: usize = text.parse().map_err(|_| refuse())?;
                 // Whole numbers travel as f64, which holds every count of columns that fits in memory.
-                if value >= least && value <= 1 << 53 {
+                if value >= least && value as f64 <= WHOLE {
                     Ok(value as f64)
                 } else {
                     Err(refuse())
@@ -74,19 +107,49 @@ impl SolverOption {
                 .parse::<bool>()
                 .map(|b| f64::from(u8::from(b)))
                 .map_err(|_| refuse()),
+            OptionKind::Vector { .. } => Err(refuse()),
         }
     }
+}
+
+/// Up to here every whole number is an `f64`.
+const WHOLE: f64 = (1u64 << 53) as f64;
+
+#[derive(Clone, Debug, PartialEq)]
+enum Given {
+    Number(f64),
+    Numbers(Vec<f64>),
 }
 
 /// Options of one solver, parsed and within their ranges.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct OptionValues {
-    values: BTreeMap<&'static str, f64>,
+    values: BTreeMap<&'static str, Given>,
 }
 
 impl OptionValues {
     pub(super) fn real(&self, name: &str) -> Option<f64> {
-        self.values.get(name).copied()
+        match self.values.get(name) {
+            Some(Given::Number(value)) => Some(*value),
+            _ => None,
+        }
+    }
+
+    pub(super) fn vector(&self, name: &str) -> Option<Vec<f64>> {
+        match self.values.get(name) {
+            Some(Given::Numbers(values)) => Some(values.clone()),
+            _ => None,
+        }
+    }
+
+    /// The one of `lambda` and `lambda-ratio` that is given.
+    pub(super) fn penalty(&self) -> Result<Penalty> {
+        match (self.real("lambda"), self.real("lambda-ratio")) {
+            (Some(lambda), None) => Ok(Penalty::Absolute(lambda)),
+            (None, Some(ratio)) => Ok(Penalty::RatioOfMax(ratio)),
+            (None, None) => Err(Error::argument("lambda", "a value, or one for lambda-ratio", "none")),
+            (Some(_), Some(_)) => Err(Error::argument("lambda", "lambda or lambda-ratio", "both")),
+        }
     }
 
     pub(super) fn integer(&self, name: &str) -> Option<usize> {
@@ -118,7 +181,7 @@ pub struct SolverEntry {
 }
 
 impl SolverEntry {
-    /// The solver with options given as text, by name; a flag takes `true` or `false`.
+    /// The solver with options given as text, by name; a flag takes `true` or `false`, a vector the path of its file.
     ///
     /// ```
     /// let entry = ticketsense::recovery::find("lasso")?;
@@ -130,7 +193,7 @@ impl SolverEntry {
     ///
     /// # Errors
     /// [`Error::Argument`] for an option that this solver does not take or that is given twice, for a value outside its
-    /// range, and for a missing one without default.
+    /// range, and for a missing one without default; a vector's file that cannot be read, as [`npy::read_vector`].
     pub fn build<'t>(&self, options: impl IntoIterator<Item = (&'t str, &'t str)>) -> Result<Box<dyn Solver>> {
         let mut values = OptionValues::default();
         for (name, text) in options {
@@ -172,6 +235,35 @@ pub(super) const fn option(
         help,
     }
 }
+
+pub(super) const LAMBDA: SolverOption = option(
+    "lambda",
+    NOT_NEGATIVE,
+    "the data's times the columns'",
+    "none: lambda or lambda-ratio",
+    "The penalty λ.",
+);
+pub(super) const LAMBDA_RATIO: SolverOption = option(
+    "lambda-ratio",
+    NOT_NEGATIVE,
+    "λ_max, the solver's own",
+    "none: lambda or lambda-ratio",
+    "The penalty as a multiple of the smallest one whose answer is 0.",
+);
+pub(super) const GAP_TOLERANCE: SolverOption = option(
+    "tolerance",
+    TOLERANCE,
+    "½‖y‖²",
+    "1e-8",
+    "Stop at a duality gap of at most this multiple of ½‖y‖².",
+);
+pub(super) const GRADIENTS: SolverOption = option(
+    "max-iterations",
+    COUNT,
+    "full gradients",
+    "1000",
+    "The most full gradients.",
+);
 
 pub(super) const THRESHOLDING_SUPPORT: SolverOption = option(
     "max-support",

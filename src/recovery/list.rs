@@ -1,7 +1,11 @@
 //! The list of solvers, for the command line and the conformance tests.
 
 use super::entry::SolverEntry;
-use super::{amp, basis_pursuit, cosamp, htp, iht, lasso, niht, ols, omp, subspace_pursuit, vamp};
+use super::{
+    amp, basis_pursuit, basis_pursuit_denoising, cosamp, elastic_net, fista, group_lasso, htp, iht, lasso,
+    logistic_lasso, niht, nonnegative_basis_pursuit, nonnegative_lasso, ols, omp, subspace_pursuit, vamp,
+    weighted_lasso,
+};
 use crate::error::{Error, Result};
 
 /// Every solver, in the order in which they are listed.
@@ -16,7 +20,15 @@ pub const SOLVERS: &[SolverEntry] = &[
     amp::ENTRY,
     vamp::ENTRY,
     lasso::ENTRY,
+    fista::ENTRY,
+    elastic_net::ENTRY,
+    weighted_lasso::ENTRY,
+    nonnegative_lasso::ENTRY,
+    group_lasso::ENTRY,
+    logistic_lasso::ENTRY,
     basis_pursuit::ENTRY,
+    nonnegative_basis_pursuit::ENTRY,
+    basis_pursuit_denoising::ENTRY,
 ];
 
 /// The solver of that name.

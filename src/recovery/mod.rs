@@ -6,9 +6,15 @@
 
 mod amp;
 mod basis_pursuit;
+mod basis_pursuit_denoising;
 mod common;
 mod cosamp;
+mod elastic_net;
 mod entry;
+mod face;
+mod fista;
+mod group_lasso;
+mod group_quadratic;
 mod groups;
 mod growing_gram;
 mod homotopy;
@@ -17,9 +23,14 @@ mod iht;
 mod iterate;
 mod lasso;
 mod list;
+mod logistic_lasso;
 mod niht;
+mod nonnegative_basis_pursuit;
+mod nonnegative_lasso;
 mod ols;
 mod omp;
+mod penalised;
+mod quadratic;
 mod request;
 mod screen;
 mod seen;
@@ -27,10 +38,15 @@ mod selection;
 mod subspace_pursuit;
 mod support_fit;
 mod vamp;
+mod weighted_lasso;
 mod working_set;
 
 #[cfg(test)]
 mod conformance;
+#[cfg(test)]
+mod conic_tests;
+#[cfg(test)]
+mod pursuit_conformance;
 #[cfg(test)]
 mod pursuit_reference;
 #[cfg(test)]
@@ -38,18 +54,26 @@ mod reference;
 
 pub use amp::{ApproximateMessagePassing, Threshold};
 pub use basis_pursuit::BasisPursuit;
+pub use basis_pursuit_denoising::{BasisPursuitDenoising, Radius};
 pub use cosamp::Cosamp;
+pub use elastic_net::ElasticNet;
 pub use entry::{OptionKind, OptionValues, SolverEntry, SolverOption};
+pub use fista::Fista;
+pub use group_lasso::{GroupLasso, Grouping};
 pub use groups::Groups;
 pub use htp::HardThresholdingPursuit;
 pub use iht::IterativeHardThresholding;
 pub use lasso::{Lasso, Penalty, lambda_max};
 pub use list::{SOLVERS, find};
+pub use logistic_lasso::LogisticLasso;
 pub use niht::NormalisedIht;
+pub use nonnegative_basis_pursuit::NonnegativeBasisPursuit;
+pub use nonnegative_lasso::NonnegativeLasso;
 pub use ols::OrthogonalLeastSquares;
 pub use omp::Omp;
 pub use subspace_pursuit::SubspacePursuit;
 pub use vamp::VectorAmp;
+pub use weighted_lasso::WeightedLasso;
 
 use crate::error::Result;
 use crate::operators::{MeasurementOperator, check_vector};
@@ -69,7 +93,8 @@ pub enum Certificate {
         primal: f64,
         /// `primal − dual`, not negative up to rounding.
         gap: f64,
-        /// What the solver's relative tolerance on the gap refers to: `½‖y‖²` for the LASSO, `‖x‖₁` for basis pursuit.
+        /// What the solver's relative tolerance on the gap refers to: `½‖y‖²` for penalised least squares, `‖x‖₁` for
+        /// basis pursuit, `m log 2` for the logistic loss.
         scale: f64,
         /// A dual feasible point, of length m.
         dual: Vec<f64>,
@@ -120,10 +145,27 @@ impl Recovery {
     }
 }
 
+/// What a solver takes `y` to be, and where it looks for `x`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum Model {
+    /// `y ≈ A x`, entries of either sign.
+    Linear,
+    /// `y ≈ A x` with `x ≥ 0`.
+    NonnegativeLinear,
+    /// `y` are labels ±1, and `aᵢᵀx` the log-odds of `yᵢ = 1`.
+    Labels,
+}
+
 /// A sparse recovery method: a plain struct of documented numbers.
 pub trait Solver: Debug + Send + Sync {
     /// The name on the command line and in tables.
     fn name(&self) -> &'static str;
+
+    /// What the method takes its data to be.
+    fn model(&self) -> Model {
+        Model::Linear
+    }
 
     /// Solves for one right-hand side, reporting every iteration to `watch`.
     ///
