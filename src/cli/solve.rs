@@ -57,6 +57,14 @@ pub fn command() -> Command {
                 .value_parser(value_parser!(u32).range(1..))
                 .help("Right-hand sides solved at once; the answers do not depend on it [default: the cores]"),
         )
+        .arg(
+            Arg::new("repeat")
+                .long("repeat")
+                .value_name("N")
+                .value_parser(value_parser!(u32).range(1..))
+                .default_value("1")
+                .help("Solve so many times and report the median of the seconds, for measurements of speed"),
+        )
         .args(options().into_iter().map(argument))
 }
 
@@ -135,9 +143,15 @@ pub fn run(matches: &ArgMatches) -> Result<Answer> {
         Some(&jobs) => jobs as usize,
         None => std::thread::available_parallelism().map_or(1, usize::from),
     };
-    let begin = Instant::now();
-    let solved = solve(solver.as_ref(), &a, &rhs, jobs)?;
-    let seconds = begin.elapsed().as_secs_f64();
+    let repeats = *super::option::<u32>(matches, "repeat")?;
+    let mut times = Vec::new();
+    let mut solved = Vec::new();
+    for _ in 0..repeats {
+        let begin = Instant::now();
+        solved = solve(solver.as_ref(), &a, &rhs, jobs)?;
+        times.push(begin.elapsed().as_secs_f64());
+    }
+    let seconds = median(&mut times);
     if let Some(path) = matches.get_one::<PathBuf>("out") {
         write(path, &solved, a.shape().columns)?;
     }
@@ -162,52 +176,64 @@ fn solver(name: &str, matches: &ArgMatches) -> Result<Box<dyn Solver>> {
     entry.build(given)
 }
 
-/// One answer and the seconds that it took.
-type Solved = (Recovery, f64);
-
-fn solve(solver: &dyn Solver, a: &DenseOperator, rhs: &DMatrix<f64>, jobs: usize) -> Result<Vec<Solved>> {
-    let one = |j: usize| -> Result<Solved> {
-        let begin = Instant::now();
-        let recovery = solver.solve(a, rhs.column(j).as_slice())?;
-        Ok((recovery, begin.elapsed().as_secs_f64()))
-    };
-    if jobs == 1 || rhs.ncols() == 1 {
-        return (0..rhs.ncols()).map(one).collect();
-    }
-    let pool = rayon::ThreadPoolBuilder::new()
-        .num_threads(jobs.min(rhs.ncols()))
-        .build()
-        .map_err(|e| Error::numerical("worker threads", e.to_string()))?;
-    let solved: Vec<Result<Solved>> = pool.install(|| (0..rhs.ncols()).into_par_iter().map(one).collect());
-    // In order, so that the first refusal does not depend on the threads.
-    solved.into_iter().collect()
+/// The middle of some times, the later of two in the middle.
+fn median(times: &mut [f64]) -> f64 {
+    times.sort_by(f64::total_cmp);
+    times.get(times.len() / 2).copied().unwrap_or(0.0)
 }
 
-fn write(path: &PathBuf, solved: &[Solved], columns: usize) -> Result<()> {
-    if let [(only, _)] = solved {
+/// Solves every right-hand side, `jobs` blocks of neighbours at once; a solver may share work within a block.
+fn solve(solver: &dyn Solver, a: &DenseOperator, rhs: &DMatrix<f64>, jobs: usize) -> Result<Vec<Recovery>> {
+    let count = rhs.ncols();
+    let blocks = jobs.clamp(1, count.max(1));
+    let of_block = |b: usize| {
+        let (first, end) = (b * count / blocks, (b + 1) * count / blocks);
+        match end - first {
+            1 => Ok(vec![solver.solve(a, rhs.column(first).as_slice())?]),
+            size => solver.solve_many(a, &rhs.columns(first, size).into_owned()),
+        }
+    };
+    let solved: Vec<Result<Vec<Recovery>>> = if blocks == 1 {
+        vec![of_block(0)]
+    } else {
+        let pool = rayon::ThreadPoolBuilder::new()
+            .num_threads(blocks)
+            .build()
+            .map_err(|e| Error::numerical("worker threads", e.to_string()))?;
+        pool.install(|| (0..blocks).into_par_iter().map(of_block).collect())
+    };
+    // In order, so that the first refusal does not depend on the threads.
+    let mut all = Vec::with_capacity(count);
+    for block in solved {
+        all.extend(block?);
+    }
+    Ok(all)
+}
+
+fn write(path: &PathBuf, solved: &[Recovery], columns: usize) -> Result<()> {
+    if let [only] = solved {
         return npy::write_vector(path, &only.x);
     }
-    let entries = solved
-        .iter()
-        .flat_map(|(recovery, _)| recovery.x.iter().copied())
-        .collect();
+    let entries = solved.iter().flat_map(|recovery| recovery.x.iter().copied()).collect();
     npy::write_matrix(path, &DMatrix::from_vec(columns, solved.len(), entries))
 }
 
-fn answer(name: &str, shape: Shape, solved: &[Solved], seconds: f64) -> Answer {
+fn answer(name: &str, shape: Shape, solved: &[Recovery], seconds: f64) -> Answer {
     let mut object = Map::new();
     object.insert("solver".into(), json!(name));
     object.insert("rows".into(), json!(shape.rows));
     object.insert("columns".into(), json!(shape.columns));
     let mut text = format!("{name} on a {shape} matrix\n");
     match solved {
-        [(only, seconds)] => {
-            object.extend(solution(only, *seconds));
+        [only] => {
+            object.extend(solution(only, seconds));
             text.push_str(&page(only));
         }
         _ => {
             object.insert("seconds".into(), json!(seconds));
-            let all: Vec<Value> = solved.iter().map(|(r, s)| Value::Object(solution(r, *s))).collect();
+            // Solved in blocks, each has its share of the whole.
+            let share = seconds / solved.len().max(1) as f64;
+            let all: Vec<Value> = solved.iter().map(|r| Value::Object(solution(r, share))).collect();
             object.insert("solutions".into(), Value::Array(all));
             text.push_str(&table(solved));
         }
@@ -283,9 +309,9 @@ fn page(recovery: &Recovery) -> String {
     out
 }
 
-fn table(solved: &[Solved]) -> String {
+fn table(solved: &[Recovery]) -> String {
     let mut out = String::from("   rhs  status            nonzeros  residual norm  relative gap\n");
-    for (j, (recovery, _)) in solved.iter().enumerate() {
+    for (j, recovery) in solved.iter().enumerate() {
         let gap = recovery
             .relative_gap()
             .map_or("-".to_string(), |gap| format!("{gap:.3e}"));
