@@ -3,11 +3,13 @@
 //! For columns `A_S` the factor is the upper triangle `R` with `A_Sᵀ A_S = RᵀR`. Greedy selection and the homotopy
 //! method append one column and delete one column at a time; refactoring each time would cost `k³/3` instead of `k²`.
 
+use super::columns::inner_products;
 use super::dense::{as_faer, dot, norm, sequential};
 use crate::error::{Error, Result};
 use faer::Side;
 use faer::prelude::Solve;
 use nalgebra::DMatrix;
+use pulp::{Arch, Simd, WithSimd};
 
 /// Below this squared relative pivot, `diagonal − ‖z‖²` has lost more than half of its digits to cancellation and the
 /// pivot is measured instead.
@@ -119,12 +121,9 @@ impl UpdatableCholesky {
             };
         }
         let start = self.packed.len();
-        for (j, &value) in cross.iter().enumerate() {
-            let column = j * (j + 1) / 2;
-            let inner = dot(&self.packed[column..column + j], &self.packed[start..start + j]);
-            let entry = (value - inner) / self.packed[column + j];
-            self.packed.push(entry);
-        }
+        self.packed.extend_from_slice(cross);
+        let (present, z) = self.packed.split_at_mut(start);
+        Arch::new().dispatch(Lower { packed: present, b: z });
         let z = &self.packed[start..];
         let square = (diagonal - dot(z, z)) / diagonal;
         let relative = match distance {
@@ -183,11 +182,10 @@ impl UpdatableCholesky {
     /// When the length differs from [`Self::order`]: a bug of the caller.
     pub fn solve_lower(&self, b: &mut [f64]) {
         assert_eq!(b.len(), self.order, "Cholesky solve: length");
-        for j in 0..self.order {
-            let column = self.column(j);
-            let inner = dot(&column[..j], &b[..j]);
-            b[j] = (b[j] - inner) / column[j];
-        }
+        Arch::new().dispatch(Lower {
+            packed: &self.packed,
+            b,
+        });
     }
 
     /// `b ← R⁻¹ b`, back substitution. Cost: `k²`.
@@ -196,14 +194,10 @@ impl UpdatableCholesky {
     /// As [`Self::solve_lower`].
     pub fn solve_upper(&self, b: &mut [f64]) {
         assert_eq!(b.len(), self.order, "Cholesky solve: length");
-        for j in (0..self.order).rev() {
-            let column = self.column(j);
-            let value = b[j] / column[j];
-            b[j] = value;
-            for (b, r) in b[..j].iter_mut().zip(column) {
-                *b -= value * r;
-            }
-        }
+        Arch::new().dispatch(Upper {
+            packed: &self.packed,
+            b,
+        });
     }
 
     /// `b ← G⁻¹ b`. Cost: `2k²`.
@@ -284,6 +278,49 @@ pub fn solve_positive_definite(g: &DMatrix<f64>, b: &[f64]) -> Result<Vec<f64>> 
     let mut x = b.to_vec();
     factor.solve_in_place(faer::MatMut::from_column_major_slice_mut(&mut x, order, 1));
     Ok(x)
+}
+
+/// Forward substitution with the factor's columns one after the other; inner products have the bits of [`dot`].
+struct Lower<'a> {
+    packed: &'a [f64],
+    b: &'a mut [f64],
+}
+
+impl WithSimd for Lower<'_> {
+    type Output = ();
+
+    #[inline(always)]
+    fn with_simd<S: Simd>(self, _: S) {
+        for j in 0..self.b.len() {
+            let column = &self.packed[j * (j + 1) / 2..][..j + 1];
+            let (done, rest) = self.b.split_at_mut(j);
+            let mut inner = 0.0;
+            inner_products([&column[..j]], done, std::slice::from_mut(&mut inner));
+            rest[0] = (rest[0] - inner) / column[j];
+        }
+    }
+}
+
+/// Back substitution.
+struct Upper<'a> {
+    packed: &'a [f64],
+    b: &'a mut [f64],
+}
+
+impl WithSimd for Upper<'_> {
+    type Output = ();
+
+    #[inline(always)]
+    fn with_simd<S: Simd>(self, _: S) {
+        for j in (0..self.b.len()).rev() {
+            let column = &self.packed[j * (j + 1) / 2..][..j + 1];
+            let value = self.b[j] / column[j];
+            self.b[j] = value;
+            for (b, r) in self.b[..j].iter_mut().zip(column) {
+                *b -= value * r;
+            }
+        }
+    }
 }
 
 #[cfg(test)]

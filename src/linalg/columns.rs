@@ -120,6 +120,9 @@ pub(super) fn inner_products<const N: usize>(columns: [&[f64]; N], v: &[f64], ou
             }
         }
     }
+    // Seen through, the sums below would make the compiler keep the lanes of several columns interleaved, and shuffle them
+    // at every step of the loop above.
+    let partial = std::hint::black_box(partial);
     let done = whole.len() * LANES;
     for ((partial, column), out) in partial.iter().zip(&columns).zip(out) {
         let rest: f64 = column[done..].iter().zip(tail).map(|(a, v)| a * v).sum();
