@@ -11,6 +11,7 @@ mod phase_transition;
 mod pruned_masks;
 mod rows;
 mod signal_propagation;
+mod thresholding;
 mod tickets;
 
 use ticketsense::harness::Experiment;
@@ -24,4 +25,5 @@ pub static EXPERIMENTS: &[&dyn Experiment] = &[
     &conditioning::Conditioning,
     &percolation::Percolation,
     &signal_propagation::SignalPropagation,
+    &thresholding::Thresholding,
 ];
