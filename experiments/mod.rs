@@ -11,6 +11,7 @@ mod phase_transition;
 mod pruned_masks;
 mod rows;
 mod signal_propagation;
+mod support_recovery_thresholds;
 mod thresholding;
 mod tickets;
 
@@ -26,4 +27,5 @@ pub static EXPERIMENTS: &[&dyn Experiment] = &[
     &percolation::Percolation,
     &signal_propagation::SignalPropagation,
     &thresholding::Thresholding,
+    &support_recovery_thresholds::SupportRecoveryThresholds,
 ];

@@ -36,7 +36,8 @@ pub(super) fn figure(table: &Table) -> Result<Figure> {
         .caption(format!(
             "(a, b) Lines are the closed forms, points Monte Carlo means with {:.0} % intervals, mostly smaller than their \
              marks. (c, d) Lines run from a point to its image, the dot. (e–h) 50 samples, 16 features, autoregressive over \
-             their number, 4 weights of ±1, noise 1; (e, f) one model at correlation {DRAWN}.",
+             their number, 4 weights of ±1, noise 1; (e, f) the first model at correlation {DRAWN} \
+             whose planted support lies on the path of pruning, but not on that of the LASSO.",
             100.0 * (1.0 - LEVEL)
         )))
 }

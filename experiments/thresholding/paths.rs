@@ -110,6 +110,7 @@ pub(super) fn lasso_path(model: &Model) -> Result<Vec<Solution>> {
             // A gap allows the weights an error of its square root: near rounding, so that the last step is the exact
             // minimiser of a face.
             tolerance: 1e-15,
+            max_iterations: 20,
             start: path.last().map(|s| s.x.clone()),
             ..Lasso::new(Penalty::Absolute(lambda))
         };
@@ -173,7 +174,7 @@ struct OfSize {
     doubtful: usize,
 }
 
-/// Many models of one correlation; the paths of the first one in full where that correlation is drawn.
+/// Many models of one correlation, and both paths of one of them where that correlation is drawn.
 pub(super) fn rows(correlation: f64, problems: usize, context: &Context<'_>, seed: &Seed) -> Result<Vec<Row>> {
     let mut rows = Vec::new();
     let mut sizes = [OfSize::default(); FEATURES + 1];
@@ -189,8 +190,14 @@ pub(super) fn rows(correlation: f64, problems: usize, context: &Context<'_>, see
             turned += usize::from(other_sign);
             supports += 1;
         }
-        lasso_true += usize::from(lasso.iter().any(|s| s.support == model.planted));
-        pruning_true += usize::from(pruned.iter().any(|p| p.support == model.planted));
+        let by_lasso = lasso.iter().any(|s| s.support == model.planted);
+        let by_pruning = pruned.iter().any(|p| p.support == model.planted);
+        lasso_true += usize::from(by_lasso);
+        pruning_true += usize::from(by_pruning);
+        // The drawn model is the first that only pruning solves: the two paths certainly differ there.
+        if correlation == DRAWN && rows.is_empty() && by_pruning && !by_lasso {
+            rows.extend(weights(&model, &lasso, &pruned, correlation)?);
+        }
         for kept in &pruned {
             let size = kept.support.len();
             let Some(first) = lasso.iter().find(|s| s.support.len() == size) else {
@@ -203,9 +210,6 @@ pub(super) fn rows(correlation: f64, problems: usize, context: &Context<'_>, see
                     false => sizes[size].doubtful += 1,
                 }
             }
-        }
-        if number == 0 && correlation == DRAWN {
-            rows.extend(weights(&model, &lasso, &pruned, correlation)?);
         }
     }
     rows.push(row_of(&[
