@@ -267,9 +267,10 @@ fn pursuit(table: &Table) -> Result<Verdict> {
     }
     Ok(Verdict {
         counterexample: short.or_else(|| {
-            broken
-                .last()
-                .map(|b| format!("correlation {}, {} dB: {}", b.0, b.1, b.2))
+            broken.last().map(|b| match b.1.is_finite() {
+                true => format!("correlation {}, {} dB: success {}", b.0, b.1, b.2),
+                false => format!("correlation {}, no noise: success {}", b.0, b.2),
+            })
         }),
         decision,
         hypotheses,

@@ -14,6 +14,10 @@ const LEVEL: f64 = 0.05;
 const NO_NOISE: f64 = 40.0;
 
 pub(super) fn figure(table: &Table) -> Result<Figure> {
+    let middle = match series(table, "sweep", "sublinear", "flat")?.first() {
+        Some(row) => row.integer("columns")?,
+        None => 0,
+    };
     Ok(Figure::new()
         .title("Rows that a support needs, over 2k ln(p − k)")
         .columns(2)
@@ -25,10 +29,10 @@ pub(super) fn figure(table: &Table) -> Result<Figure> {
         .panel(followed(table)?)
         .panel(swept(table)?)
         .caption(format!(
-            "Points are shares of successes with {:.0} % Clopper–Pearson intervals, dashed line θ = 1. (c) Crosses of hue: \
-             magnitudes that decay from 1 to 0.1. (e) 50 % points with 95 % profile intervals; line: prediction for the \
-             LASSO from the median of the largest dual entry. (f) OMP at θ = {SWEPT}, p of the middle size; the points at \
-             the right end have no noise.",
+            "Points are shares of successes with {:.0} % Clopper–Pearson intervals, dashed line θ = 1. (c) The diamonds have \
+             magnitudes that decay from 1 to 0.1, p = {middle}. (e) 50 % points with 95 % profile intervals; lines: prediction \
+             for the LASSO from the median of the largest dual entry. (f) OMP at θ = {SWEPT}, p = {middle}, \
+             k ≈ 0.4 p^(3/4).",
             100.0 * (1.0 - LEVEL)
         )))
 }
@@ -100,7 +104,7 @@ fn followed(table: &Table) -> Result<Panel> {
     let mut panel = Panel::new(
         "50 % points over sizes",
         Axis::log("columns p"),
-        Axis::linear("θ at 50 %").include(0.0),
+        Axis::linear("θ at 50 %").include(0.4),
     )
     .horizontal(1.0, "θ = 1");
     let as_points = |halves: Vec<Half>| {
@@ -144,9 +148,10 @@ fn swept(table: &Table) -> Result<Panel> {
         "OMP at θ = 1 with noise and correlation",
         Axis::linear("signal-to-noise ratio, dB").ticks([-5.0, 0.0, 5.0, 10.0, 15.0, 20.0, 30.0]),
         Axis::linear("probability of the exact support").range(0.0, 1.0),
-    );
+    )
+    .vertical(NO_NOISE, "no noise");
     let rows = series(table, "sweep", "sublinear", "flat")?;
-    let colours = [Colour::BLACK, Colour::GREY, Colour::PURPLE];
+    let colours = [Colour::BLACK, Colour::GREY, Colour(0x8c, 0x51, 0x0a)];
     for (correlation, colour) in CORRELATIONS.into_iter().zip(colours) {
         let mut of_correlation = Vec::new();
         for row in &rows {
@@ -154,13 +159,13 @@ fn swept(table: &Table) -> Result<Panel> {
                 of_correlation.push(*row);
             }
         }
-        let points = shares(&of_correlation, "decibels")?.into_iter();
-        let points = points.map(|p| (p.0.min(NO_NOISE), p.1, p.2, p.3));
-        panel = panel.series(
-            Series::measured(format!("correlation {correlation}"), points)
-                .colour(colour)
-                .connected(),
-        );
+        let points = shares(&of_correlation, "decibels")?;
+        let (noisy, quiet): (Vec<_>, Vec<_>) = points.into_iter().partition(|p| p.0.is_finite());
+        let quiet = quiet.into_iter().map(|p| (NO_NOISE, p.1, p.2, p.3));
+        let label = format!("correlation {correlation}");
+        panel = panel
+            .series(Series::measured(label.clone(), noisy).colour(colour).connected())
+            .series(Series::measured(label, quiet).colour(colour));
     }
     Ok(panel)
 }

@@ -174,7 +174,7 @@ impl Experiment for SupportRecoveryThresholds {
     fn budget(&self) -> Budget {
         Budget {
             seconds: 25,
-            memory_mb: 60,
+            memory_mb: 100,
         }
     }
 }

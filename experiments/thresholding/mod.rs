@@ -196,8 +196,8 @@ impl Experiment for Thresholding {
 
     fn budget(&self) -> Budget {
         Budget {
-            seconds: 10,
-            memory_mb: 60,
+            seconds: 4,
+            memory_mb: 90,
         }
     }
 }
