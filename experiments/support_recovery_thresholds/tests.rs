@@ -17,14 +17,10 @@ fn verdict(id: &str, rows: Vec<Row>) -> Verdict {
 
 /// Counts that a logistic curve of width 0.05 in θ around `centre` gives, without chance.
 fn curve(part: &str, rule: &str, drawn: &str, columns: usize, centre: f64, trials: usize) -> Vec<Row> {
-    let mut rows = Vec::new();
-    for step in -8..=8 {
-        // Matching pursuit is also asked at θ = 1.
-        let theta = centre + 0.025 * f64::from(step);
-        rows.push((theta, theta));
-    }
-    rows.push((1.0, 1.0));
-    let row = |(theta, noisy): (f64, f64)| {
+    // Matching pursuit is also asked at θ = 1.
+    let near = (-8..=8).map(|step| centre + 0.025 * f64::from(step));
+    let thetas = near.chain([1.0]);
+    let row = |theta: f64| {
         let share = 1.0 / (1.0 + ((centre - theta) / 0.05).exp());
         super::row_of(&[
             ("part", part.into()),
@@ -34,13 +30,13 @@ fn curve(part: &str, rule: &str, drawn: &str, columns: usize, centre: f64, trial
             ("nonzeros", super::problem::nonzeros(rule, columns).unwrap().into()),
             ("rows", 100.into()),
             ("theta", theta.into()),
-            ("theta_noisy", noisy.into()),
+            ("theta_noisy", theta.into()),
             ("trials", trials.into()),
             ("successes", ((share * trials as f64).round() as usize).into()),
         ])
         .unwrap()
     };
-    rows.into_iter().map(row).collect()
+    thetas.map(row).collect()
 }
 
 /// A whole table for the LASSO: 50 % points where `centre` puts them, and the law with some successes of 1000.

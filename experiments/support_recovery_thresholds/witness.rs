@@ -92,10 +92,10 @@ pub(super) fn of_law(sizes: Sizes, seed: &Seed) -> Result<Witness> {
     // R by columns, and a = R⁻ᵀz on the way.
     let mut r: Vec<Vec<f64>> = Vec::with_capacity(k);
     let mut a: Vec<f64> = Vec::with_capacity(k);
-    for j in 0..k {
+    for (j, sign) in z.iter().enumerate() {
         let mut column: Vec<f64> = (0..j).map(|_| normal(&mut rng)).collect();
         let diagonal = chi_square(rows - j, &mut rng)?.sqrt();
-        a.push((z[j] - dot(&column, &a)) / diagonal);
+        a.push((sign - dot(&column, &a)) / diagonal);
         column.push(diagonal);
         r.push(column);
     }

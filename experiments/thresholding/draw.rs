@@ -120,6 +120,13 @@ fn field(table: &Table, estimator: &str) -> Result<Panel> {
         .series(Series::points("", images).colour(colour).marker(Marker::Circle)))
 }
 
+/// The weight of one feature along a path.
+struct Path {
+    feature: i64,
+    planted: bool,
+    points: Vec<(f64, f64)>,
+}
+
 fn weights(table: &Table, estimator: &str) -> Result<Panel> {
     let x = match estimator {
         "lasso" => Axis::log("penalty λ/λ_max").reversed(),
@@ -129,26 +136,30 @@ fn weights(table: &Table, estimator: &str) -> Result<Panel> {
         "lasso" => "Path of the LASSO",
         _ => "Path of magnitude pruning with refits",
     };
-    let mut paths: Vec<(i64, bool, Vec<(f64, f64)>)> = Vec::new();
+    let mut paths: Vec<Path> = Vec::new();
     for row in part(table, "weights") {
         if row.text("estimator")? == estimator {
             let feature = row.integer("feature")?;
             let point = (row.real("abscissa")?, row.real("weight")?);
-            match paths.iter_mut().find(|p| p.0 == feature) {
-                Some(path) => path.2.push(point),
-                None => paths.push((feature, row.integer("planted")? == 1, vec![point])),
+            match paths.iter_mut().find(|p| p.feature == feature) {
+                Some(path) => path.points.push(point),
+                None => paths.push(Path {
+                    feature,
+                    planted: row.integer("planted")? == 1,
+                    points: vec![point],
+                }),
             }
         }
     }
     let mut panel = Panel::new(title, x, Axis::linear("weight")).horizontal(0.0, "");
     // The planted ones last, over the others.
-    paths.sort_by_key(|p| p.1);
-    for (_, planted, path) in paths {
-        let (label, colour, width) = match planted {
+    paths.sort_by_key(|p| p.planted);
+    for path in paths {
+        let (label, colour, width) = match path.planted {
             true => ("weight of a planted feature", Colour::BLUE, 2.2),
             false => ("weight of another feature", Colour::GREY, 1.0),
         };
-        panel = panel.series(Series::line(label, path).colour(colour).width(width));
+        panel = panel.series(Series::line(label, path.points).colour(colour).width(width));
     }
     Ok(panel)
 }

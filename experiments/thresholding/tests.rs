@@ -173,13 +173,13 @@ fn the_identity_sees_a_wrong_penalty_and_the_paths_end_as_they_must() {
 #[test]
 fn uncorrelated_features_of_equal_norm_are_kept_in_the_same_order_by_both_paths() {
     // On orthogonal columns both keep the largest correlations with y.
-    let hadamard = nalgebra::DMatrix::from_fn(
-        16,
-        16,
-        |i: usize, j: usize| {
-            if (i & j).count_ones() % 2 == 0 { 1.0 } else { -1.0 }
-        },
-    );
+    let hadamard = nalgebra::DMatrix::from_fn(16, 16, |i: usize, j: usize| {
+        if (i & j).count_ones().is_multiple_of(2) {
+            1.0
+        } else {
+            -1.0
+        }
+    });
     let x = ticketsense::operators::DenseOperator::new(hadamard).unwrap();
     let y: Vec<f64> = (0..16).map(|i| f64::from((7 * i * i + 3 * i) % 23) - 9.0).collect();
     let model = paths::Model { x, y, planted: vec![0] };
