@@ -86,8 +86,14 @@ const COLUMNS: &[Column] = &[
     Column::real(
         "identity",
         "",
-        "Largest deviation from the closed form, over scale and condition number of the Gram matrix.",
+        "Largest deviation from the closed form, over what rounding and the duality gap allow.",
     ),
+    Column::real(
+        "relative",
+        "",
+        "Largest deviation from the closed form, over the size of the weights.",
+    ),
+    Column::integer("exact", "", "Solutions whose deviation rounding alone allows."),
     Column::integer(
         "signs_differ",
         "",

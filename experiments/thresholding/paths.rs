@@ -7,9 +7,9 @@ use rand_distr::StandardNormal;
 use ticketsense::harness::Context;
 use ticketsense::linalg::cholesky::solve_positive_definite;
 use ticketsense::linalg::dense::{gram, symmetric_eigenvalues};
-use ticketsense::linalg::norm;
+use ticketsense::linalg::{dot, norm};
 use ticketsense::operators::{DenseOperator, MeasurementOperator};
-use ticketsense::recovery::{Lasso, Penalty, Solver, lambda_max};
+use ticketsense::recovery::{Certificate, Lasso, Penalty, Solver, lambda_max};
 use ticketsense::table::Row;
 use ticketsense::{Result, Seed};
 
@@ -22,6 +22,8 @@ const PENALTIES: usize = 60;
 const SHARE: f64 = 0.9;
 /// Relative margins of a support below which it is left to rounding.
 const MARGIN: f64 = 1e-9;
+/// Rounding of a solved system, over its condition number.
+const SYSTEM_ROUNDING: f64 = 1e2 * f64::EPSILON;
 
 /// `y = X w + g` with standard normal noise.
 pub(super) struct Model {
@@ -77,15 +79,29 @@ pub(super) struct Solution {
     pub(super) lambda: f64,
     pub(super) x: Vec<f64>,
     pub(super) support: Vec<usize>,
+    /// Its duality gap, at least what rounding leaves of it.
+    pub(super) gap: f64,
     /// Whether KKT conditions hold with a margin: no zero weight on the edge of entering, no nonzero one of leaving.
     pub(super) certain: bool,
 }
 
-/// The deviation of a solution from the closed form in units of scale × κ, and whether the refit changes a sign.
+/// How a solution compares with the closed form.
+pub(super) struct Compared {
+    /// Deviation over the size of the weights.
+    pub(super) relative: f64,
+    /// Deviation over what rounding and the duality gap allow.
+    pub(super) over_bound: f64,
+    /// Whether rounding alone allows it.
+    pub(super) exact: bool,
+    /// Whether least squares on the support has another sign somewhere.
+    pub(super) turned: bool,
+}
+
+/// Compares a solution with least squares on its support S less λG⁻¹s, G = X_SᵀX_S.
 ///
-/// Both sides solve systems with the Gram matrix G, whose solutions err by ε κ(G) of themselves, and by ε κ(G) ‖y‖/‖X_S‖
-/// from the rounding of X_Sᵀy: that is the scale.
-pub(super) fn identity(model: &Model, solution: &Solution) -> Result<(f64, bool)> {
+/// Both terms solve systems with G, whose solutions err by ε κ(G) of themselves, and by ε κ(G) ‖y‖/‖X_S‖ from the rounding
+/// of X_Sᵀy. The solver's answer x is as near to the minimiser x* as its gap says: `½‖X(x − x*)‖² ≤ gap`, and both live on S.
+pub(super) fn compare(model: &Model, solution: &Solution) -> Result<Compared> {
     let fit = refit(model, &solution.support)?;
     let signs: Vec<f64> = solution.support.iter().map(|&j| solution.x[j].signum()).collect();
     let shift = solve_positive_definite(&fit.gram, &signs)?;
@@ -95,9 +111,15 @@ pub(super) fn identity(model: &Model, solution: &Solution) -> Result<(f64, bool)
     let difference: Vec<f64> = (0..signs.len())
         .map(|i| solution.x[solution.support[i]] - (fit.weights[i] - solution.lambda * shift[i]))
         .collect();
-    let scale = norm(&fit.weights) + solution.lambda * norm(&shift) + norm(&model.y) / high.sqrt();
-    let turned = fit.weights.iter().zip(&signs).any(|(w, s)| w * s < 0.0);
-    Ok((norm(&difference) / (scale * high / low), turned))
+    let size = norm(&fit.weights) + solution.lambda * norm(&shift);
+    let deviation = norm(&difference);
+    let rounding = SYSTEM_ROUNDING * (high / low) * (size + norm(&model.y) / high.sqrt());
+    Ok(Compared {
+        relative: deviation / size,
+        over_bound: deviation / (rounding + (2.0 * solution.gap / low).sqrt()),
+        exact: deviation <= rounding,
+        turned: fit.weights.iter().zip(&signs).any(|(w, s)| w * s < 0.0),
+    })
 }
 
 /// The solutions for falling penalties.
@@ -107,8 +129,7 @@ pub(super) fn lasso_path(model: &Model) -> Result<Vec<Solution>> {
     for number in 1..=PENALTIES {
         let lambda = largest * SHARE.powi(number as i32);
         let solver = Lasso {
-            // A gap allows the weights an error of its square root: near rounding, so that the last step is the exact
-            // minimiser of a face.
+            // A gap allows the weights an error of its square root: near rounding, which may also keep it from its target.
             tolerance: 1e-15,
             max_iterations: 20,
             start: path.last().map(|s| s.x.clone()),
@@ -126,8 +147,15 @@ pub(super) fn lasso_path(model: &Model) -> Result<Vec<Solution>> {
                 false => correlation < (1.0 - MARGIN) * lambda,
             }
         });
+        // The gap is a difference of sums over the samples, of size ½‖y‖².
+        let floor = SAMPLES as f64 * f64::EPSILON * dot(&model.y, &model.y);
+        let gap = match answer.certificate {
+            Certificate::DualityGap { gap, .. } => gap.max(floor),
+            _ => f64::NAN,
+        };
         path.push(Solution {
             lambda,
+            gap,
             support: answer.support,
             x: answer.x,
             certain,
@@ -178,16 +206,19 @@ struct OfSize {
 pub(super) fn rows(correlation: f64, problems: usize, context: &Context<'_>, seed: &Seed) -> Result<Vec<Row>> {
     let mut rows = Vec::new();
     let mut sizes = [OfSize::default(); FEATURES + 1];
-    let (mut supports, mut turned, mut deviation) = (0usize, 0usize, 0.0f64);
+    let [mut supports, mut turned, mut exact] = [0usize; 3];
+    let [mut over_bound, mut relative] = [0.0f64; 2];
     let (mut lasso_true, mut pruning_true) = (0usize, 0usize);
     for number in 0..problems {
         context.check()?;
         let model = model(correlation, &seed.replicate(number as u64))?;
         let (lasso, pruned) = (lasso_path(&model)?, pruning_path(&model)?);
-        for solution in lasso.iter().filter(|s| !s.support.is_empty()) {
-            let (found, other_sign) = identity(&model, solution)?;
-            deviation = worst(deviation, found);
-            turned += usize::from(other_sign);
+        for solution in lasso.iter().filter(|s| s.certain && !s.support.is_empty()) {
+            let compared = compare(&model, solution)?;
+            over_bound = worst(over_bound, compared.over_bound);
+            relative = worst(relative, compared.relative);
+            exact += usize::from(compared.exact);
+            turned += usize::from(compared.turned);
             supports += 1;
         }
         let by_lasso = lasso.iter().any(|s| s.support == model.planted);
@@ -217,7 +248,9 @@ pub(super) fn rows(correlation: f64, problems: usize, context: &Context<'_>, see
         ("correlation", correlation.into()),
         ("problems", problems.into()),
         ("supports", supports.into()),
-        ("identity", deviation.into()),
+        ("identity", over_bound.into()),
+        ("relative", relative.into()),
+        ("exact", exact.into()),
         ("signs_differ", turned.into()),
         ("lasso_true", lasso_true.into()),
         ("pruning_true", pruning_true.into()),
