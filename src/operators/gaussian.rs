@@ -29,7 +29,7 @@ impl GaussianEnsemble {
     /// Draws one matrix, column by column from the stream `gaussian` of `seed`. Cost: `mn` normal samples.
     ///
     /// # Errors
-    /// [`Error::Argument`] when a dimension is 0 or the matrix cannot be addressed.
+    /// [`crate::Error::Argument`] when a dimension is 0 or the matrix cannot be addressed.
     pub fn draw(&self, seed: &Seed) -> Result<DenseOperator> {
         let length = storable("Gaussian ensemble", self.rows, self.columns)?;
         let deviation = (self.rows as f64).sqrt().recip();
