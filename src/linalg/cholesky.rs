@@ -58,6 +58,32 @@ impl UpdatableCholesky {
         }
     }
 
+    /// The factor of a Gram matrix, of which the lower triangle is read; none where a relative pivot is below `threshold`.
+    ///
+    /// Cost: `k³/3` operations in blocks, several times faster than as many appends.
+    ///
+    /// # Panics
+    /// When `g` is not square: a bug of the caller.
+    pub fn of(g: &DMatrix<f64>, threshold: f64) -> Option<Self> {
+        let order = g.nrows();
+        assert_eq!(g.ncols(), order, "Cholesky factor: a square matrix");
+        if order == 0 {
+            return Some(UpdatableCholesky::new());
+        }
+        let factor = sequential(|| as_faer(g).llt(Side::Lower)).ok()?;
+        let lower = factor.L();
+        let mut packed = Vec::with_capacity(order * (order + 1) / 2);
+        for j in 0..order {
+            packed.extend((0..=j).map(|i| lower[(j, i)]));
+            // A comparison with what is not a number is false, and refuses it too.
+            let held = lower[(j, j)] > 0.0 && lower[(j, j)] >= threshold * g[(j, j)].sqrt();
+            if !held {
+                return None;
+            }
+        }
+        Some(UpdatableCholesky { packed, order })
+    }
+
     /// The number of columns.
     pub fn order(&self) -> usize {
         self.order

@@ -29,6 +29,7 @@ mod nonnegative_basis_pursuit;
 mod nonnegative_lasso;
 mod ols;
 mod omp;
+mod parametric;
 mod penalised;
 mod quadratic;
 mod request;

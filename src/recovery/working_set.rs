@@ -1,6 +1,7 @@
 //! The LASSO restricted to a working set of columns, solved through their Gram matrix.
 
 use super::growing_gram::GrowingGram;
+use super::parametric::{End, Walk};
 use crate::error::Result;
 use crate::linalg::cholesky::solve_positive_definite;
 use crate::linalg::columns::correlate;
@@ -13,6 +14,10 @@ use pulp::{Arch, Simd, WithSimd};
 const SWEEPS: usize = 3;
 /// Halvings of a Newton step that are tried.
 const HALVINGS: usize = 12;
+/// From this share of active columns to measurements on the minimiser is followed rather than looked for.
+const CROWDED: f64 = 0.8;
+/// Newton steps on the way to a minimiser before the signs still to be mended are mended one by one.
+const NEWTON_STEPS: usize = 16;
 /// Rounds of a Newton step and sweeps before the caller looks at the whole gradient again.
 const ROUNDS: usize = 200;
 
@@ -28,6 +33,8 @@ pub(super) struct WorkingSet {
     /// `Cᵀ(y − C x)`, kept up to date.
     correlations: Vec<f64>,
     y_square: f64,
+    /// The penalty at which `x` is about minimal.
+    at: f64,
 }
 
 impl WorkingSet {
@@ -42,6 +49,7 @@ impl WorkingSet {
             with_y: Vec::new(),
             correlations: Vec::new(),
             y_square: dot(y, y),
+            at: f64::INFINITY,
         }
     }
 
@@ -99,6 +107,12 @@ impl WorkingSet {
 
     /// Minimises until the duality gap on the working set is at most `target`; true when it got there.
     pub fn minimise(&mut self, lambda: f64, target: f64) -> bool {
+        let before = std::mem::replace(&mut self.at, lambda).max(lambda);
+        let crowded = self.active().len() as f64 >= CROWDED * self.columns.nrows() as f64;
+        if crowded && before.is_finite() && self.walk(before, lambda) && self.gap(lambda) <= target {
+            return true;
+        }
+        let mut budget = NEWTON_STEPS;
         let everything: Vec<usize> = (0..self.x.len()).collect();
         // Down to the minimiser of a face, every step but the last leaves it for a smaller one; not worth it on the way.
         let steps = if target == f64::INFINITY { 1 } else { self.x.len() };
@@ -106,7 +120,12 @@ impl WorkingSet {
         let mut fresh = false;
         for _ in 0..ROUNDS {
             let mut improved = false;
-            for _ in 0..steps {
+            if budget == 0 {
+                improved = self.walk(lambda, lambda);
+                budget = usize::MAX;
+            }
+            for _ in 0..steps.min(budget) {
+                budget -= 1;
                 match self.newton(lambda) {
                     Some(left_face) => {
                         improved = true;
@@ -136,6 +155,15 @@ impl WorkingSet {
             }
         }
         false
+    }
+
+    /// Walks from the minimiser at one penalty to that at another; true when it arrived.
+    fn walk(&mut self, from: f64, to: f64) -> bool {
+        let (end, x) = Walk::new(&self.gram, &self.x, &self.correlations, from, to).run(&self.with_y);
+        self.x.fill(0.0);
+        x.into_iter().for_each(|(j, v)| self.x[j] = v);
+        self.refresh();
+        end == End::Reached
     }
 
     /// One pass of exact coordinate minimisation; the largest drop of the objective by one coordinate.
