@@ -30,6 +30,7 @@ fn table(shift: i64, trials: u64) -> Table {
                     trials,
                     successes,
                     0u64,
+                    0u64,
                     0.0,
                     1.0,
                     exact

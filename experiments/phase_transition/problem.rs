@@ -1,6 +1,6 @@
 //! One planted problem: a matrix of an ensemble, spikes, a solver, and how near it comes.
 
-use super::{ENSEMBLES, SUCCESS};
+use super::{ENSEMBLES, SOLVERS, SUCCESS};
 use nalgebra::DMatrix;
 use rand::RngExt;
 use ticketsense::harness::Context;
@@ -11,9 +11,10 @@ use ticketsense::operators::{
     CorrelatedGaussianEnsemble, DenseOperator, GaussianEnsemble, MeasurementOperator, PartialFourierEnsemble,
     RademacherEnsemble,
 };
+use ticketsense::outcome::Status;
 use ticketsense::recovery::{
-    ApproximateMessagePassing, BasisPursuit, Cosamp, HardThresholdingPursuit, IterativeHardThresholding, NormalisedIht,
-    Omp, Solver, SubspacePursuit,
+    ApproximateMessagePassing, Cosamp, HardThresholdingPursuit, IterativeHardThresholding, NormalisedIht, Omp,
+    PlantedTest, PlantedVerdict, Solver, SubspacePursuit,
 };
 use ticketsense::table::Row;
 use ticketsense::theory::basis_pursuit_success::success;
@@ -23,6 +24,16 @@ use ticketsense::{Error, Result, Seed, row};
 /// Features and classes of the network whose Jacobian measures.
 const INPUTS: usize = 8;
 const CLASSES: usize = 4;
+
+/// What became of one planted vector.
+struct Trial {
+    /// Whether it is recovered; none where a proof was asked for and neither side has one.
+    recovered: Option<bool>,
+    /// The relative error of an answer, where there is one.
+    error: Option<f64>,
+    diverged: bool,
+    applications: f64,
+}
 
 /// One size, one law of the matrix and one solver.
 pub(super) struct Problem<'a> {
@@ -38,16 +49,18 @@ impl Problem<'_> {
     pub fn row(&self, nonzeros: usize, seed: &Seed, context: &Context<'_>) -> Result<Row> {
         context.check()?;
         let seed = seed.stream(format!("nonzeros={nonzeros}"));
-        let (mut successes, mut diverged, mut applications) = (0usize, 0usize, 0.0);
+        let (mut successes, mut undecided, mut diverged, mut applications) = (0usize, 0usize, 0usize, 0.0);
         let mut errors = Vec::with_capacity(self.trials);
         for trial in 0..self.trials {
-            let (error, blew_up, cost) = self.trial(nonzeros, &seed.replicate(trial as u64))?;
-            successes += usize::from(error <= SUCCESS);
-            diverged += usize::from(blew_up);
-            applications += cost;
-            errors.push(error);
+            let trial = self.trial(nonzeros, &seed.replicate(trial as u64))?;
+            successes += usize::from(trial.recovered == Some(true));
+            undecided += usize::from(trial.recovered.is_none());
+            diverged += usize::from(trial.diverged);
+            applications += trial.applications;
+            errors.extend(trial.error);
         }
         errors.sort_by(f64::total_cmp);
+        let median = (!errors.is_empty()).then(|| 0.5 * (errors[(errors.len() - 1) / 2] + errors[errors.len() / 2]));
         let exact = if self.solver == "basis-pursuit" && self.ensemble == ENSEMBLES[0] {
             let [columns, rows, nonzeros] = [self.columns, self.rows, nonzeros].map(|v| v as u64);
             Some(success(columns, rows, nonzeros, Signs::Signed)?.success)
@@ -65,8 +78,9 @@ impl Problem<'_> {
             nonzeros as f64 / self.rows as f64,
             self.trials,
             successes,
+            undecided,
             diverged,
-            0.5 * (errors[(errors.len() - 1) / 2] + errors[errors.len() / 2]),
+            median,
             applications / self.trials as f64,
             exact,
         ])
@@ -90,13 +104,28 @@ impl Problem<'_> {
         }
     }
 
-    /// Relative error, whether the iterates diverged, and the cost of one planted problem: ±1 spikes at random places.
-    fn trial(&self, nonzeros: usize, seed: &Seed) -> Result<(f64, bool, f64)> {
+    /// One planted problem: ±1 spikes at random places.
+    fn trial(&self, nonzeros: usize, seed: &Seed) -> Result<Trial> {
         let a = self.matrix(seed)?;
         let mut rng = seed.stream("planted").rng();
         let mut planted = vec![0.0; self.columns];
         for index in rand::seq::index::sample(&mut rng, self.columns, nonzeros) {
             planted[index] = if rng.random::<bool>() { 1.0 } else { -1.0 };
+        }
+        if self.solver == "basis-pursuit" {
+            // Its answer is the planted vector or not by a theorem, whose witness either way is found sooner than the answer.
+            let answer = PlantedTest::default().run(&a, &planted)?;
+            let recovered = match answer.verdict {
+                PlantedVerdict::Recovered { .. } => Some(true),
+                PlantedVerdict::Beaten { .. } => Some(false),
+                PlantedVerdict::Undecided => None,
+            };
+            return Ok(Trial {
+                recovered,
+                error: None,
+                diverged: false,
+                applications: answer.applications,
+            });
         }
         let y = a.apply(&planted)?;
         let solver: Box<dyn Solver> = match self.solver {
@@ -125,16 +154,24 @@ impl Problem<'_> {
                 tolerance: 1e-6,
                 ..IterativeHardThresholding::new(nonzeros)
             }),
-            _ => Box::new(BasisPursuit::default()),
+            other => return Err(Error::unknown("method", other, SOLVERS)),
         };
         let answer = solver.solve(&a, &y)?;
         let difference: Vec<f64> = answer.x.iter().zip(&planted).map(|(a, b)| a - b).collect();
         let error = norm(&difference) / norm(&planted);
-        Ok((
-            error,
-            answer.status == ticketsense::outcome::Status::Diverged,
-            answer.applications,
-        ))
+        // A method that is told k has recovered the vector when it has the support: least squares then has the values. The
+        // support of one that is not told comes with small entries, and says less than its error.
+        let recovered = if self.solver == "amp" {
+            error <= SUCCESS
+        } else {
+            answer.support.iter().all(|&j| planted[j] != 0.0) && answer.support.len() == nonzeros
+        };
+        Ok(Trial {
+            recovered: Some(recovered),
+            error: Some(error),
+            diverged: answer.status == Status::Diverged,
+            applications: answer.applications,
+        })
     }
 }
 

@@ -330,6 +330,29 @@ pub fn thin_svd(a: &DMatrix<f64>) -> Result<ThinSvd> {
     })
 }
 
+/// An orthonormal basis of columns and their coordinates in it, `A = Q R`.
+#[derive(Clone, Debug)]
+pub struct ThinQr {
+    /// Orthonormal columns, `m × min(m, n)`.
+    pub q: DMatrix<f64>,
+    /// Upper triangular or trapezoidal, `min(m, n) × n`; `|R_jj|` is the distance of column j from those before it.
+    pub r: DMatrix<f64>,
+}
+
+/// The thin QR decomposition by Householder reflections, without pivoting. Cost: `4mn²` operations for `n ≤ m`.
+///
+/// # Errors
+/// [`Error::NotFinite`].
+pub fn thin_qr(a: &DMatrix<f64>) -> Result<ThinQr> {
+    require_finite("QR decomposition", a.as_slice())?;
+    let qr = sequential(|| as_faer(a).qr());
+    let (q, r) = sequential(|| (qr.compute_thin_Q(), qr.thin_R().to_owned()));
+    Ok(ThinQr {
+        q: DMatrix::from_fn(q.nrows(), q.ncols(), |i, j| q[(i, j)]),
+        r: DMatrix::from_fn(r.nrows(), r.ncols(), |i, j| r[(i, j)]),
+    })
+}
+
 /// Euclidean norm without overflow or underflow for any finite entries.
 pub fn norm(x: &[f64]) -> f64 {
     let square = dot(x, x);

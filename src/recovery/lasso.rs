@@ -6,19 +6,12 @@
 use super::common::{check_positive, check_tolerance, column_cost, in_safe_range, residual_into, scatter};
 use super::entry::{COUNT, NOT_NEGATIVE, SolverEntry, TOLERANCE, option};
 use super::omp::Omp;
-use super::working_set::{WorkingSet, scaled_residual_gap};
+use super::working_set::{WorkingSet, next_stage, scaled_residual_gap};
 use super::{Certificate, Recovery, Solver, check_right_hand_side};
 use crate::error::{Error, Result};
 use crate::linalg::{dot, norm};
 use crate::operators::{MeasurementOperator, check_vector};
 use crate::outcome::{Progress, Status, Watch};
-use crate::support::largest_by;
-
-/// Columns that enter the working set at once, at least; otherwise one for so many nonzeros.
-const BATCH: usize = 64;
-const ENTERING: usize = 8;
-/// The penalty of a stage is where so many times the entering columns would violate.
-const AHEAD: usize = 3;
 
 /// How strong the ℓ₁ penalty is.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -139,21 +132,12 @@ impl Lasso {
             if let Some(status) = status {
                 break (status, support, values, gap, scale);
             }
-            let outside = (0..shape.columns).filter(|&j| !set.contains(j) && c[j].abs() > lambda);
-            let room = (support.len() / ENTERING).max(BATCH);
-            let next = largest_by(AHEAD * room, outside, |j| c[j].abs());
-            if next.is_empty() && settled && stage == lambda {
+            let outside = (0..shape.columns).filter(|&j| !set.contains(j));
+            let (new, next) = next_stage(&c, outside, support.len(), lambda, stage);
+            if new.is_empty() && settled && stage == lambda {
                 break (Status::Stalled, support, values, gap, scale);
             }
-            // Followed in stages the signs stay nearly right, which saves factorisations; and a column that only seems to
-            // be needed, because others are not there yet, is often gone before its turn comes.
-            let weakest = next.iter().map(|&j| c[j].abs()).fold(f64::INFINITY, f64::min);
-            stage = if next.len() < AHEAD * room {
-                lambda
-            } else {
-                weakest.min(stage)
-            };
-            let new = largest_by(room, next, |j| c[j].abs());
+            stage = next;
             set.extend(a, y, &new, &vec![0.0; new.len()])?;
             applications += column_cost(shape, new.len());
             // Far from the end the working set is wrong anyway: one round, or as good as the gap there deserves.

@@ -9,8 +9,11 @@
 use super::growing_gram::GrowingGram;
 use crate::linalg::cholesky::UpdatableCholesky;
 
-/// A squared relative pivot below this, from the Gram matrix alone, is a dependent column.
-const DEPENDENT: f64 = 1e-6;
+/// A column nearer than this to the span of the face, relative to its length, is exchanged for one of the face, not added.
+const DEPENDENT: f64 = 1e-3;
+/// In an exchange the new column is independent of those that stay, if only by so much: the least that a Gram matrix, whose
+/// squares are rounded, can show.
+const EXCHANGED: f64 = 1e-7;
 /// Where a coordinate's correlation exceeds the penalty at the start, it begins this far inside: those that have to join
 /// then do so one after the other.
 const INSIDE: f64 = 0.98;
@@ -70,13 +73,13 @@ impl<'g> Walk<'g> {
             correlation_rates: Vec::new(),
         };
         // All at once where that works; otherwise the larger ones that do not depend on larger ones.
-        if let Some(factor) = UpdatableCholesky::of(&gram.lower_triangle(&order), DEPENDENT.sqrt()) {
+        if let Some(factor) = UpdatableCholesky::of(&gram.lower_triangle(&order), DEPENDENT) {
             walk.factor = factor;
             walk.face = order;
         } else {
             for j in order {
                 let cross = walk.cross(j);
-                if walk.factor.append(&cross, gram.column(j)[j], DEPENDENT.sqrt()).accepted {
+                if walk.factor.append(&cross, gram.column(j)[j], DEPENDENT).accepted {
                     walk.face.push(j);
                 } else {
                     gram.accumulate(&[j], &[x[j]], &mut walk.correlations);
@@ -176,7 +179,7 @@ impl<'g> Walk<'g> {
         let cross = self.cross(j);
         let diagonal = self.gram.column(j)[j];
         let mut value = 0.0;
-        if !self.factor.append(&cross, diagonal, DEPENDENT.sqrt()).accepted {
+        if !self.factor.append(&cross, diagonal, DEPENDENT).accepted {
             // Along (−w, 1) the quadratic is flat, and so is the objective as long as the signs hold.
             let mut w = cross;
             self.factor.solve_in_place(&mut w);
@@ -190,7 +193,7 @@ impl<'g> Walk<'g> {
             self.values.iter_mut().zip(&w).for_each(|(x, w)| *x -= value * w);
             self.remove(first);
             let cross = self.cross(j);
-            if !self.factor.append(&cross, diagonal, DEPENDENT.sqrt()).accepted {
+            if !self.factor.append(&cross, diagonal, EXCHANGED).accepted {
                 return Some(End::Lost);
             }
         }
@@ -313,7 +316,7 @@ mod tests {
             let g = gram(&matrix);
             let longest = symmetric_eigenvalues(&g).unwrap().into_iter().fold(0.0f64, f64::max);
             let size = longest * x.iter().chain(&start).fold(0.0f64, |m, v| m.max(v.abs())) + largest;
-            let rounding = (LIMIT * (columns + 1) * columns) as f64 * f64::EPSILON * size / DEPENDENT.sqrt();
+            let rounding = (LIMIT * (columns + 1) * columns) as f64 * f64::EPSILON * size / DEPENDENT;
             for (x, c) in x.iter().zip(slopes(&g, &linear, &x)) {
                 let miss = if *x == 0.0 { (c.abs() - lambda).max(0.0) } else { (c - lambda.copysign(*x)).abs() };
                 prop_assert!(miss <= rounding, "{miss} {rounding}");

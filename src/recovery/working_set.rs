@@ -7,9 +7,15 @@ use crate::linalg::cholesky::solve_positive_definite;
 use crate::linalg::columns::correlate;
 use crate::linalg::dot;
 use crate::operators::MeasurementOperator;
+use crate::support::largest_by;
 use nalgebra::DMatrix;
 use pulp::{Arch, Simd, WithSimd};
 
+/// Columns that enter the working set at once, at least; otherwise one for so many nonzeros.
+const BATCH: usize = 64;
+const ENTERING: usize = 8;
+/// The penalty of a stage is where so many times the entering columns would violate.
+const AHEAD: usize = 3;
 /// Sweeps of coordinate descent between two Newton steps.
 const SWEEPS: usize = 3;
 /// Halvings of a Newton step that are tried.
@@ -33,41 +39,63 @@ pub(super) struct WorkingSet {
     /// `Cᵀ(y − C x)`, kept up to date.
     correlations: Vec<f64>,
     y_square: f64,
+    /// The most columns that can be independent.
+    rank: usize,
     /// The penalty at which `x` is about minimal.
     at: f64,
+    /// A direction along which the objective falls for ever, where one has turned up.
+    escape: Option<Vec<(usize, f64)>>,
 }
 
 impl WorkingSet {
     /// The empty set, of an operator with so many columns.
     pub fn new(y: &[f64], columns: usize) -> Self {
         WorkingSet {
-            indices: Vec::new(),
-            member: vec![false; columns],
-            x: Vec::new(),
-            columns: DMatrix::zeros(y.len(), 0),
-            gram: GrowingGram::default(),
-            with_y: Vec::new(),
-            correlations: Vec::new(),
             y_square: dot(y, y),
-            at: f64::INFINITY,
+            ..Self::of_rank(y.len(), y.len(), columns)
         }
     }
 
-    /// Adds columns with the given coefficients. Cost: the columns, and `2mw` operations each.
+    /// The empty set of `½‖C x‖² − bᵀx + λ‖x‖₁` for columns of that length, of which so many at most are independent.
+    pub fn of_rank(rows: usize, rank: usize, columns: usize) -> Self {
+        WorkingSet {
+            indices: Vec::new(),
+            member: vec![false; columns],
+            x: Vec::new(),
+            columns: DMatrix::zeros(rows, 0),
+            gram: GrowingGram::default(),
+            with_y: Vec::new(),
+            correlations: Vec::new(),
+            y_square: 0.0,
+            rank,
+            at: f64::INFINITY,
+            escape: None,
+        }
+    }
+
+    /// Adds columns of an operator with the given coefficients. Cost: the columns, and `2mw` operations each.
     ///
     /// # Errors
     /// When the columns do not have one row a measurement: a broken operator.
     pub fn extend(&mut self, a: &dyn MeasurementOperator, y: &[f64], new: &[usize], values: &[f64]) -> Result<()> {
-        let (rows, old, added) = (y.len(), self.indices.len(), new.len());
+        let mut block = DMatrix::zeros(y.len(), new.len());
+        a.columns_into(new, &mut block);
+        let mut linear = vec![0.0; new.len()];
+        correlate(block.as_slice(), y, &mut linear);
+        self.append(&block, new, values, &linear)
+    }
+
+    /// Adds columns with their coefficients and entries of the linear term.
+    ///
+    /// # Errors
+    /// As [`Self::extend`].
+    pub fn append(&mut self, block: &DMatrix<f64>, new: &[usize], values: &[f64], linear: &[f64]) -> Result<()> {
+        let (rows, old, added) = (self.columns.nrows(), self.indices.len(), new.len());
         if added == 0 {
             return Ok(());
         }
-        let mut block = DMatrix::zeros(rows, added);
-        a.columns_into(new, &mut block);
-        self.gram.extend(&self.columns, &block)?;
-        let first = self.with_y.len();
-        self.with_y.resize(first + added, 0.0);
-        correlate(block.as_slice(), y, &mut self.with_y[first..]);
+        self.gram.extend(&self.columns, block)?;
+        self.with_y.extend_from_slice(linear);
         let mut columns: Vec<f64> = std::mem::replace(&mut self.columns, DMatrix::zeros(0, 0)).data.into();
         columns.extend_from_slice(block.as_slice());
         self.columns = DMatrix::from_vec(rows, old + added, columns);
@@ -76,6 +104,13 @@ impl WorkingSet {
         self.x.extend_from_slice(values);
         self.refresh();
         Ok(())
+    }
+
+    /// A direction along which the objective falls for ever, where the last [`Self::minimise`] met one: pairs of column
+    /// and entry. None for least squares, which has a minimiser.
+    pub fn escape(&self) -> Option<Vec<(usize, f64)>> {
+        let named = |direction: &Vec<(usize, f64)>| direction.iter().map(|&(i, v)| (self.indices[i], v)).collect();
+        self.escape.as_ref().map(named)
     }
 
     /// Whether a column of the operator belongs to the set.
@@ -107,11 +142,11 @@ impl WorkingSet {
 
     /// Minimises until the duality gap on the working set is at most `target`; true when it got there.
     pub fn minimise(&mut self, lambda: f64, target: f64) -> bool {
-        let before = std::mem::replace(&mut self.at, lambda).max(lambda);
-        let crowded = self.active().len() as f64 >= CROWDED * self.columns.nrows() as f64;
-        if crowded && before.is_finite() && self.walk(before, lambda) && self.gap(lambda) <= target {
+        let crowded = self.active().len() as f64 >= CROWDED * self.rank as f64;
+        if crowded && self.follow(lambda) && self.gap(lambda) <= target {
             return true;
         }
+        self.at = lambda;
         let mut budget = NEWTON_STEPS;
         let everything: Vec<usize> = (0..self.x.len()).collect();
         // Down to the minimiser of a face, every step but the last leaves it for a smaller one; not worth it on the way.
@@ -157,13 +192,30 @@ impl WorkingSet {
         false
     }
 
-    /// Walks from the minimiser at one penalty to that at another; true when it arrived.
+    /// Follows the minimiser from the penalty of the last call to this one; true when it arrived.
+    pub fn follow(&mut self, lambda: f64) -> bool {
+        let largest = self.correlations.iter().fold(lambda, |m, c| m.max(c.abs()));
+        let from = if self.at.is_finite() {
+            self.at.max(lambda)
+        } else {
+            largest
+        };
+        self.at = lambda;
+        self.walk(from, lambda)
+    }
+
+    /// Walks from a point that is nearly minimal at one penalty to the minimiser at another; true when it arrived.
     fn walk(&mut self, from: f64, to: f64) -> bool {
         let (end, x) = Walk::new(&self.gram, &self.x, &self.correlations, from, to).run(&self.with_y);
         self.x.fill(0.0);
         x.into_iter().for_each(|(j, v)| self.x[j] = v);
         self.refresh();
-        end == End::Reached
+        let reached = end == End::Reached;
+        self.escape = match end {
+            End::Unbounded(direction) => Some(direction),
+            End::Reached | End::Lost => None,
+        };
+        reached
     }
 
     /// One pass of exact coordinate minimisation; the largest drop of the objective by one coordinate.
@@ -353,6 +405,29 @@ impl<'a> Line<'a> {
 /// The length at which `x + t d` is 0, where that is at most 1.
 fn crossing(x: f64, d: f64) -> Option<f64> {
     ((x + d) * x <= 0.0).then(|| -x / d)
+}
+
+/// The columns that enter next, of those `outside` the set, and the penalty of the next stage on the way to `lambda`.
+///
+/// Followed in stages the signs stay nearly right, which saves factorisations; and a column that only seems to be needed,
+/// because others are not there yet, is often gone before its turn comes.
+pub(super) fn next_stage(
+    correlations: &[f64],
+    outside: impl Iterator<Item = usize>,
+    nonzeros: usize,
+    lambda: f64,
+    stage: f64,
+) -> (Vec<usize>, f64) {
+    let size = |j: usize| correlations[j].abs();
+    let room = (nonzeros / ENTERING).max(BATCH);
+    let next = largest_by(AHEAD * room, outside.filter(|&j| size(j) > lambda), size);
+    let weakest = next.iter().map(|&j| size(j)).fold(f64::INFINITY, f64::min);
+    let stage = if next.len() < AHEAD * room {
+        lambda
+    } else {
+        weakest.min(stage)
+    };
+    (largest_by(room, next, size), stage)
 }
 
 /// The LASSO's duality gap at `x` with the dual point `s r`, and `s`.
