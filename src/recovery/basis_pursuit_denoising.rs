@@ -3,11 +3,11 @@
 //! Its dual is `max yᵀν − ε‖ν‖₂` subject to `‖Aᵀν‖∞ ≤ 1`.
 
 use super::common::{
-    check_positive, check_tolerance, column_cost, empty_answer, in_safe_range, residual_into, scatter,
+    check_not_negative, check_positive, check_tolerance, column_cost, empty_answer, in_safe_range, residual_into,
+    scatter,
 };
 use super::entry::{COUNT, NOT_NEGATIVE, SolverEntry, TOLERANCE, option};
 use super::face::Face;
-use super::penalised::check_not_negative;
 use super::{BasisPursuit, Certificate, Lasso, Penalty, Recovery, Solver, check_right_hand_side, lambda_max};
 use crate::error::{Error, Result};
 use crate::linalg::{dot, norm};

@@ -1,6 +1,6 @@
 //! What every solver does in the same way: scaling into a safe range, residuals, and the answer's bookkeeping.
 
-use super::{Certificate, Recovery};
+use super::{Certificate, Penalty, Recovery};
 use crate::error::{Error, Result};
 use crate::operators::{MeasurementOperator, Shape};
 use crate::outcome::{Progress, Status, Watch};
@@ -133,4 +133,27 @@ pub(super) fn check_positive(name: &str, count: usize) -> Result<()> {
         return Err(Error::argument(name, "a whole number ≥ 1", count));
     }
     Ok(())
+}
+
+/// The door of a penalty.
+pub(super) fn check_penalty(penalty: Penalty) -> Result<()> {
+    let (name, value) = match penalty {
+        Penalty::Absolute(lambda) => ("lambda", lambda),
+        Penalty::RatioOfMax(ratio) => ("lambda-ratio", ratio),
+    };
+    check_not_negative(name, value)
+}
+
+/// The door of a number that is finite and not negative.
+pub(super) fn check_not_negative(name: &str, value: f64) -> Result<()> {
+    if value.is_finite() && value >= 0.0 {
+        Ok(())
+    } else {
+        Err(Error::argument(name, "a finite number ≥ 0", value))
+    }
+}
+
+/// The entries of a vector at these places.
+pub(super) fn at(v: &[f64], places: &[usize]) -> Vec<f64> {
+    places.iter().map(|&j| v[j]).collect()
 }

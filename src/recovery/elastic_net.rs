@@ -1,8 +1,9 @@
 //! The elastic net, `½‖y − A x‖₂² + λ‖x‖₁ + (μ/2)‖x‖₂²`.
 
-use super::common::in_safe_range;
+use super::common::{check_not_negative, check_penalty, in_safe_range};
+use super::descent::Stopping;
 use super::entry::{GAP_TOLERANCE, GRADIENTS, LAMBDA, LAMBDA_RATIO, NOT_NEGATIVE, SolverEntry, option};
-use super::penalised::{Penalised, Stopping, check_not_negative, check_penalty};
+use super::penalised::Penalised;
 use super::{Lasso, Penalty, Recovery, Solver, check_right_hand_side, lambda_max};
 use crate::error::{Error, Result};
 use crate::operators::MeasurementOperator;

@@ -1,14 +1,13 @@
 //! The LASSO by accelerated proximal gradient steps: only products with the operator and its adjoint.
 
-use super::common::{check_positive, check_tolerance, in_safe_range};
+use super::common::{at, check_penalty, check_positive, check_tolerance, in_safe_range};
+use super::descent::{Certified, Descent};
 use super::entry::{COUNT, GAP_TOLERANCE, LAMBDA, LAMBDA_RATIO, SolverEntry, option};
-use super::penalised::check_penalty;
-use super::{Certificate, Penalty, Recovery, Solver, check_right_hand_side};
+use super::{Penalty, Recovery, Solver, check_right_hand_side};
 use crate::error::Result;
 use crate::linalg::{dot, norm};
 use crate::operators::MeasurementOperator;
 use crate::outcome::{Progress, Status, Watch};
-use crate::support::Support;
 
 /// Power iterations for the first guess of `‖A‖²`.
 const POWER_STEPS: usize = 10;
@@ -170,23 +169,21 @@ impl Fista {
                 nonzeros: x.iter().filter(|v| **v != 0.0).count(),
             });
         };
-        let residual_norm = norm(&r);
-        let objective = 0.5 * residual_norm * residual_norm + lambda * x.iter().map(|v| v.abs()).sum::<f64>();
-        Ok(Recovery {
-            support: Support::of(&x).indices().to_vec(),
-            x,
+        let support: Vec<usize> = (0..x.len()).filter(|&j| x[j] != 0.0).collect();
+        let values = at(&x, &support);
+        let certified = Certified {
+            objective: 0.5 * dot(&r, &r) + lambda * values.iter().map(|v| v.abs()).sum::<f64>(),
+            support,
+            values,
+            scale: half_square,
+            dual: r.iter().map(|v| scale * v).collect(),
+        };
+        let descent = Descent {
             status,
             iterations,
-            applications,
-            objective,
-            residual_norm,
-            certificate: Certificate::DualityGap {
-                primal: objective,
-                gap: gap.max(0.0),
-                scale: half_square,
-                dual: r.iter().map(|v| scale * v).collect(),
-            },
-        })
+            gap,
+        };
+        Ok(certified.into_recovery(shape.columns, &r, descent, applications))
     }
 
     /// A lower bound of `‖A‖²` by power iterations from `Aᵀy`; 1 where that is 0, so that y is orthogonal to every column.
@@ -253,6 +250,7 @@ pub(super) const ENTRY: SolverEntry = SolverEntry {
 mod tests {
     use super::*;
     use crate::operators::{DenseOperator, GaussianEnsemble, MatrixFree};
+    use crate::recovery::Certificate;
     use crate::recovery::{Lasso, lambda_max, reference};
     use crate::seed::Seed;
     use nalgebra::DMatrix;

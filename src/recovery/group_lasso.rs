@@ -1,20 +1,17 @@
 //! The group LASSO, `½‖y − A x‖₂² + λ Σ w_g‖x_g‖₂`.
 
-use super::common::{column_cost, in_safe_range, residual_into, scatter};
+use super::common::{at, check_not_negative, check_penalty, column_cost, in_safe_range, residual_into, scatter};
+use super::descent::{Certified, Stopping, WorkingProblem, descend, rounding_allowances};
 use super::entry::{COUNT, GAP_TOLERANCE, GRADIENTS, LAMBDA, LAMBDA_RATIO, OptionKind, SolverEntry, option};
 use super::group_quadratic::GroupQuadratic;
-use super::penalised::{Stopping, check_not_negative, check_penalty};
-use super::{Certificate, Penalty, Recovery, Solver, check_right_hand_side};
+use super::working_columns::{BATCH, WorkingColumns};
+use super::{Penalty, Recovery, Solver, check_right_hand_side};
 use crate::error::{Error, Result};
-use crate::linalg::dense::{gram, transpose_product};
+use crate::linalg::columns::correlate;
 use crate::linalg::{dot, norm};
 use crate::operators::{MeasurementOperator, check_vector};
-use crate::outcome::{Progress, Status, Watch};
-use crate::support::{Support, largest_by};
-use nalgebra::DMatrix;
-
-/// Columns that enter the working set at once, at least; otherwise as many as there are nonzeros.
-const BATCH: usize = 64;
+use crate::outcome::Watch;
+use crate::support::largest_by;
 
 /// Which columns belong together.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -62,8 +59,7 @@ impl Grouping {
 /// group. Source: Yuan and Lin (2006); Ndiaye, Fercoq, Gramfort and Salmon (2016) for the gap.
 ///
 /// ```
-/// use nalgebra::DMatrix;
-/// use ticketsense::operators::DenseOperator;
+/// /// use ticketsense::operators::DenseOperator;
 /// use ticketsense::recovery::{GroupLasso, Grouping, Penalty, Solver};
 /// // On orthonormal columns every group is shrunk by 1 − λw/‖y_g‖ or dropped.
 /// let a = DenseOperator::new(DMatrix::identity(4, 4))?;
@@ -94,19 +90,6 @@ pub struct GroupLasso {
 struct Problem {
     members: Vec<Vec<usize>>,
     penalties: Vec<f64>,
-}
-
-/// The groups at work.
-struct WorkingGroups {
-    groups: Vec<usize>,
-    member: Vec<bool>,
-    indices: Vec<usize>,
-    columns: DMatrix<f64>,
-    quadratic: GroupQuadratic,
-}
-
-fn part(v: &[f64], places: &[usize]) -> Vec<f64> {
-    places.iter().map(|&j| v[j]).collect()
 }
 
 /// The duality gap with the best multiple `s` of the residual that keeps every `s‖A_gᵀr‖` within its bound, and `s`.
@@ -145,49 +128,88 @@ fn gap_of(
     )
 }
 
-impl WorkingGroups {
-    fn extend(&mut self, a: &dyn MeasurementOperator, y: &[f64], new: &[usize], problem: &Problem) -> Result<()> {
-        let places: Vec<usize> = new.iter().flat_map(|&g| problem.members[g].iter().copied()).collect();
+/// The problem on the groups at work.
+struct Working<'a> {
+    problem: &'a Problem,
+    a: &'a dyn MeasurementOperator,
+    y: &'a [f64],
+    norms: Vec<f64>,
+    /// The lengths of the groups' columns together.
+    lengths: Vec<f64>,
+    groups: Vec<usize>,
+    member: Vec<bool>,
+    columns: WorkingColumns,
+    quadratic: GroupQuadratic,
+    /// The residual, its correlations with every column, and how long these may be in a group where they should be 0.
+    r: Vec<f64>,
+    c: Vec<f64>,
+    allowances: Vec<f64>,
+    y_square: f64,
+    /// The dual point is this multiple of the residual.
+    dual_scale: f64,
+    applications: f64,
+}
+
+impl Working<'_> {
+    fn extend(&mut self, new: &[usize]) -> Result<()> {
+        let members = &self.problem.members;
+        let places: Vec<usize> = new.iter().flat_map(|&g| members[g].iter().copied()).collect();
         if places.is_empty() {
             return Ok(());
         }
-        let (rows, old, added) = (y.len(), self.indices.len(), places.len());
-        let mut block = DMatrix::zeros(rows, added);
-        a.columns_into(&places, &mut block);
-        let cross = transpose_product(&self.columns, &block)?;
-        let total = old + added;
+        let block = self.columns.fetch(self.a, &places);
+        self.applications += column_cost(self.a.shape(), places.len());
         let q = &mut self.quadratic;
-        let mut grown = DMatrix::zeros(total, total);
-        grown.view_mut((0, 0), (old, old)).copy_from(&q.matrix);
-        grown.view_mut((0, old), (old, added)).copy_from(&cross);
-        grown.view_mut((old, 0), (added, old)).copy_from(&cross.transpose());
-        grown.view_mut((old, old), (added, added)).copy_from(&gram(&block));
-        q.matrix = grown;
-        q.linear
-            .extend(block.as_slice().chunks_exact(rows).map(|column| dot(column, y)));
-        q.x.resize(total, 0.0);
+        q.matrix.extend(&self.columns.matrix, &block)?;
+        let old = q.linear.len();
+        q.linear.resize(old + places.len(), 0.0);
+        correlate(block.as_slice(), self.y, &mut q.linear[old..]);
+        q.x.resize(old + places.len(), 0.0);
         for &g in new {
-            q.append(problem.members[g].len(), problem.penalties[g])?;
+            q.append(members[g].len(), self.problem.penalties[g])?;
             self.member[g] = true;
         }
         q.refresh();
-        let mut columns: Vec<f64> = std::mem::replace(&mut self.columns, DMatrix::zeros(0, 0)).data.into();
-        columns.extend_from_slice(block.as_slice());
-        self.columns = DMatrix::from_vec(rows, total, columns);
-        self.indices.extend(places);
+        self.columns.append(&block, &places);
         self.groups.extend_from_slice(new);
         Ok(())
     }
 
-    fn nonzeros(&self) -> (Vec<usize>, Vec<f64>) {
-        let x = self.indices.iter().copied().zip(self.quadratic.x.iter().copied());
-        x.filter(|(_, v)| *v != 0.0).unzip()
+    fn point(&self) -> (Vec<usize>, Vec<f64>) {
+        self.columns.nonzeros(&self.quadratic.x)
+    }
+}
+
+impl WorkingProblem for Working<'_> {
+    fn gap(&mut self) -> f64 {
+        self.a.adjoint_into(&self.r, &mut self.c);
+        self.applications += 1.0;
+        let (support, values) = self.point();
+        let x = scatter(self.c.len(), &support, &values);
+        let terms = (support.as_slice(), values.as_slice());
+        let data = self.y_square.sqrt();
+        self.allowances = rounding_allowances(self.y.len(), data, terms, &self.norms, &self.lengths);
+        let Problem { members, penalties } = self.problem;
+        let each = members.iter().zip(penalties).zip(&self.allowances);
+        let terms = each.map(|((members, tau), allowance)| (*tau, at(&x, members), at(&self.c, members), *allowance));
+        let (gap, scale) = gap_of(terms, dot(&self.r, &self.r), dot(self.y, &self.r));
+        self.dual_scale = scale;
+        gap
     }
 
-    /// Minimises on these groups until their own duality gap is at most `target`.
-    fn minimise(&mut self, y_square: f64, allowances: &[f64], target: f64) -> bool {
-        let groups = &self.groups;
-        self.quadratic.minimise(|q| {
+    fn enter(&mut self) -> Result<usize> {
+        let Problem { members, penalties } = self.problem;
+        let pulls: Vec<f64> = members.iter().map(|m| norm(&at(&self.c, m))).collect();
+        let violators = (0..members.len()).filter(|&g| !self.member[g] && pulls[g] > penalties[g]);
+        let room = self.nonzeros().max(BATCH) * members.len() / self.c.len();
+        let new = largest_by(room.max(1), violators, |g| pulls[g] / penalties[g]);
+        self.extend(&new)?;
+        Ok(new.len())
+    }
+
+    fn minimise(&mut self, target: f64) -> Result<bool> {
+        let (groups, allowances, y_square) = (&self.groups, &self.allowances, self.y_square);
+        let solved = self.quadratic.minimise(|q| {
             let with_fit = dot(&q.linear, &q.x);
             let terms = q.blocks.iter().zip(groups).map(|(b, &g)| {
                 let (x, c) = (q.x[b.range.clone()].to_vec(), q.slopes[b.range.clone()].to_vec());
@@ -195,19 +217,30 @@ impl WorkingGroups {
             });
             let residual_square = (y_square - with_fit - dot(&q.slopes, &q.x)).max(0.0);
             gap_of(terms, residual_square, y_square - with_fit).0 <= target
-        })
+        });
+        let (support, values) = self.point();
+        residual_into(self.a, self.y, &support, &values, &mut self.r);
+        self.applications += column_cost(self.a.shape(), support.len());
+        Ok(solved)
+    }
+
+    fn objective(&self) -> f64 {
+        let (support, values) = self.point();
+        let x = scatter(self.c.len(), &support, &values);
+        let length = |(members, tau): (&Vec<usize>, &f64)| {
+            let length = norm(&at(&x, members));
+            if length == 0.0 { 0.0 } else { tau * length }
+        };
+        let Problem { members, penalties } = self.problem;
+        0.5 * dot(&self.r, &self.r) + members.iter().zip(penalties).map(length).sum::<f64>()
+    }
+
+    fn nonzeros(&self) -> usize {
+        self.point().0.len()
     }
 }
 
 impl Problem {
-    fn objective(&self, r: &[f64], x: &[f64]) -> f64 {
-        let length = |(members, tau): (&Vec<usize>, &f64)| {
-            let length = norm(&part(x, members));
-            if length == 0.0 { 0.0 } else { tau * length }
-        };
-        0.5 * dot(r, r) + self.members.iter().zip(&self.penalties).map(length).sum::<f64>()
-    }
-
     fn solve(
         &self,
         a: &dyn MeasurementOperator,
@@ -216,8 +249,7 @@ impl Problem {
         watch: &mut Watch<'_>,
     ) -> Result<Recovery> {
         let shape = a.shape();
-        let half_square = 0.5 * dot(y, y);
-        let target = stopping.tolerance * half_square;
+        let y_square = dot(y, y);
         let count = self.members.len();
         let mut applications = 0.0;
         let free: Vec<usize> = (0..count).filter(|&g| self.penalties[g] == 0.0).collect();
@@ -227,96 +259,34 @@ impl Problem {
             applications += 1.0;
             a.column_norms()
         };
-        let lengths: Vec<f64> = self.members.iter().map(|m| norm(&part(&norms, m))).collect();
-        let mut work = WorkingGroups {
+        let mut work = Working {
+            problem: self,
+            a,
+            y,
+            lengths: self.members.iter().map(|m| norm(&at(&norms, m))).collect(),
+            norms,
             groups: Vec::new(),
             member: vec![false; count],
-            indices: Vec::new(),
-            columns: DMatrix::zeros(y.len(), 0),
+            columns: WorkingColumns::new(y.len(), shape.columns),
             quadratic: GroupQuadratic::empty(),
-        };
-        work.extend(a, y, &free, self)?;
-        applications += column_cost(shape, work.indices.len());
-        let (mut r, mut c) = (y.to_vec(), vec![0.0; shape.columns]);
-        let (mut iterations, mut settled, mut stopped) = (0, false, false);
-        let mut inner_target = f64::INFINITY;
-        let (status, x, gap, scale) = loop {
-            a.adjoint_into(&r, &mut c);
-            applications += 1.0;
-            let (support, values) = work.nonzeros();
-            let x = scatter(shape.columns, &support, &values);
-            // The residual is a sum of products of this size, each rounded; m of them meet in an inner product.
-            let size = norm(y)
-                + support
-                    .iter()
-                    .zip(&values)
-                    .map(|(&j, v)| v.abs() * norms[j])
-                    .sum::<f64>();
-            let rounding = 64.0 * y.len() as f64 * f64::EPSILON * size;
-            let allowances: Vec<f64> = lengths.iter().map(|n| rounding * n).collect();
-            let terms = (0..count).map(|g| {
-                let members = &self.members[g];
-                (self.penalties[g], part(&x, members), part(&c, members), allowances[g])
-            });
-            let (gap, scale) = gap_of(terms, dot(&r, &r), dot(y, &r));
-            let status = if gap <= target {
-                Some(Status::Converged)
-            } else if stopped {
-                Some(Status::Stopped)
-            } else if iterations == stopping.max_iterations {
-                Some(Status::IterationLimit)
-            } else {
-                None
-            };
-            if let Some(status) = status {
-                break (status, x, gap, scale);
-            }
-            let pulls: Vec<f64> = self.members.iter().map(|m| norm(&part(&c, m))).collect();
-            let violators: Vec<usize> = (0..count)
-                .filter(|&g| !work.member[g] && pulls[g] > self.penalties[g])
-                .collect();
-            let room = support.len().max(BATCH) * count / shape.columns;
-            let new = largest_by(room.max(1), violators, |g| pulls[g] / self.penalties[g]);
-            if new.is_empty() && settled {
-                break (Status::Stalled, x, gap, scale);
-            }
-            let before = work.indices.len();
-            work.extend(a, y, &new, self)?;
-            applications += column_cost(shape, work.indices.len() - before);
-            // Far from the end the working set is wrong anyway: solve it only as well as the gap there deserves.
-            let deserved = (0.3 * target).max(0.02 * gap);
-            inner_target = if new.is_empty() {
-                deserved.min(0.1 * inner_target)
-            } else {
-                deserved
-            };
-            settled = !work.minimise(2.0 * half_square, &allowances, inner_target);
-            iterations += 1;
-            let (support, values) = work.nonzeros();
-            residual_into(a, y, &support, &values, &mut r);
-            applications += column_cost(shape, support.len());
-            stopped = !watch.tell(&Progress {
-                iteration: iterations,
-                objective: self.objective(&r, &scatter(shape.columns, &support, &values)),
-                nonzeros: support.len(),
-            });
-        };
-        let objective = self.objective(&r, &x);
-        Ok(Recovery {
-            support: Support::of(&x).indices().to_vec(),
-            x,
-            status,
-            iterations,
+            r: y.to_vec(),
+            c: vec![0.0; shape.columns],
+            allowances: Vec::new(),
+            y_square,
+            dual_scale: 0.0,
             applications,
-            objective,
-            residual_norm: norm(&r),
-            certificate: Certificate::DualityGap {
-                primal: objective,
-                gap: gap.max(0.0),
-                scale: half_square,
-                dual: r.iter().map(|v| scale * v).collect(),
-            },
-        })
+        };
+        work.extend(&free)?;
+        let descent = descend(&mut work, stopping, 0.5 * y_square, watch)?;
+        let (support, values) = work.point();
+        let certified = Certified {
+            support,
+            values,
+            objective: work.objective(),
+            scale: 0.5 * y_square,
+            dual: work.r.iter().map(|v| work.dual_scale * v).collect(),
+        };
+        Ok(certified.into_recovery(shape.columns, &work.r, descent, work.applications))
     }
 }
 
@@ -395,7 +365,7 @@ impl GroupLasso {
         let c = a.adjoint(&r)?;
         let pulls = members.iter().zip(weights).filter(|(_, w)| **w > 0.0);
         Ok((
-            pulls.map(|(m, w)| norm(&part(&c, m)) / w).fold(0.0, f64::max),
+            pulls.map(|(m, w)| norm(&at(&c, m)) / w).fold(0.0, f64::max),
             applications,
         ))
     }

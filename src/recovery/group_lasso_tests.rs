@@ -1,7 +1,10 @@
 use super::*;
 use crate::operators::{DenseOperator, GaussianEnsemble};
+use crate::outcome::Status;
+use crate::recovery::Certificate;
 use crate::recovery::{Lasso, lambda_max, reference};
 use crate::seed::Seed;
+use nalgebra::DMatrix;
 use nalgebra::{DVector, dmatrix};
 use proptest::prelude::*;
 
@@ -62,8 +65,8 @@ fn orthonormal_columns_give_the_block_soft_threshold() {
         let left = a.adjoint(&left).unwrap();
         for group in &members {
             // The optimality condition: A_gᵀr = λw x_g/‖x_g‖ up to the rounding of inner products of 12 terms, or within λw.
-            let (x, weight) = (part(&answer.x, group), lambda * (group.len() as f64).sqrt());
-            let pull = part(&left, group);
+            let (x, weight) = (at(&answer.x, group), lambda * (group.len() as f64).sqrt());
+            let pull = at(&left, group);
             let rounding = 64.0 * 12.0 * f64::EPSILON * norm(&y);
             let length = norm(&x);
             if length > 0.0 {
@@ -72,7 +75,7 @@ fn orthonormal_columns_give_the_block_soft_threshold() {
             } else {
                 assert!(norm(&pull) <= weight + rounding);
             }
-            let c = part(&correlations, group);
+            let c = at(&correlations, group);
             let shrink = (1.0 - lambda * (group.len() as f64).sqrt() / norm(&c)).max(0.0);
             kept += usize::from(shrink > 0.0);
             for (&j, c) in group.iter().zip(c) {

@@ -1,5 +1,6 @@
 //! A convex quadratic in few blocks of unknowns with a Euclidean norm on each, minimised through its matrix.
 
+use super::growing_gram::GrowingGram;
 use crate::error::Result;
 use crate::linalg::cholesky::solve_positive_definite;
 use crate::linalg::dense::symmetric_eigen;
@@ -31,7 +32,7 @@ pub(super) struct Block {
 #[derive(Debug)]
 pub(super) struct GroupQuadratic {
     /// `G`.
-    pub matrix: DMatrix<f64>,
+    pub matrix: GrowingGram,
     /// `b`.
     pub linear: Vec<f64>,
     /// The blocks, consecutive.
@@ -46,7 +47,7 @@ impl GroupQuadratic {
     /// No unknowns.
     pub fn empty() -> Self {
         GroupQuadratic {
-            matrix: DMatrix::zeros(0, 0),
+            matrix: GrowingGram::default(),
             linear: Vec::new(),
             blocks: Vec::new(),
             x: Vec::new(),
@@ -60,8 +61,7 @@ impl GroupQuadratic {
     /// When the eigenvalues of the block's matrix do not converge.
     pub fn append(&mut self, length: usize, penalty: f64) -> Result<()> {
         let start = self.blocks.last().map_or(0, |b| b.range.end);
-        let own = self.matrix.view((start, start), (length, length)).into_owned();
-        let (eigenvalues, eigenvectors) = symmetric_eigen(&own)?;
+        let (eigenvalues, eigenvectors) = symmetric_eigen(&self.own(&(start..start + length)))?;
         self.blocks.push(Block {
             range: start..start + length,
             penalty,
@@ -69,6 +69,12 @@ impl GroupQuadratic {
             eigenvectors,
         });
         Ok(())
+    }
+
+    /// The matrix of the unknowns in a range.
+    fn own(&self, range: &Range<usize>) -> DMatrix<f64> {
+        let (start, length) = (range.start, range.len());
+        DMatrix::from_fn(length, length, |i, j| self.matrix.column(start + j)[start + i])
     }
 
     /// Recomputes the slopes from the point.
@@ -81,11 +87,12 @@ impl GroupQuadratic {
 
     /// `slopes ← slopes + G t`, for `t` on a range of unknowns.
     fn add_columns(&mut self, range: Range<usize>, t: &[f64]) {
-        let order = self.x.len();
         for (j, &v) in range.zip(t) {
             if v != 0.0 {
-                let column = &self.matrix.as_slice()[j * order..(j + 1) * order];
-                self.slopes.iter_mut().zip(column).for_each(|(c, g)| *c += v * g);
+                self.slopes
+                    .iter_mut()
+                    .zip(self.matrix.column(j))
+                    .for_each(|(c, g)| *c += v * g);
             }
         }
     }
@@ -136,9 +143,8 @@ impl GroupQuadratic {
         for &b in over {
             let block = &self.blocks[b];
             let range = block.range.clone();
-            let own = self.matrix.view((range.start, range.start), (range.len(), range.len()));
             let old = DVector::from_column_slice(&self.x[range.clone()]);
-            let free = own * &old + DVector::from_column_slice(&self.slopes[range.clone()]);
+            let free = self.own(&range) * &old + DVector::from_column_slice(&self.slopes[range.clone()]);
             let new = block.minimiser(&free);
             if new != old {
                 self.x[range.clone()].copy_from_slice(new.as_slice());
@@ -160,7 +166,7 @@ impl GroupQuadratic {
             return None;
         }
         let order = places.len();
-        let mut matrix = DMatrix::from_fn(order, order, |i, j| self.matrix[(places[i], places[j])]);
+        let mut matrix = self.matrix.lower_triangle(&places);
         let size = matrix.diagonal().amax();
         let mut slope: Vec<f64> = places.iter().map(|&i| self.slopes[i]).collect();
         let mut start = 0;
@@ -351,7 +357,7 @@ mod tests {
             (dmatrix![1.0, 1.0; 1.0, 1.0], [3.0, 3.0]),
         ] {
             let mut q = GroupQuadratic {
-                matrix: matrix.clone(),
+                matrix: GrowingGram::given(&matrix),
                 ..GroupQuadratic::empty()
             };
             q.append(2, 1.5).unwrap();
@@ -369,7 +375,7 @@ mod tests {
     #[test]
     fn a_block_within_its_penalty_is_zero_and_one_without_penalty_is_least_squares() {
         let mut q = GroupQuadratic {
-            matrix: dmatrix![2.0, 0.0, 0.0; 0.0, 4.0, 0.0; 0.0, 0.0, 5.0],
+            matrix: GrowingGram::given(&dmatrix![2.0, 0.0, 0.0; 0.0, 4.0, 0.0; 0.0, 0.0, 5.0]),
             linear: vec![3.0, 4.0, 10.0],
             x: vec![0.0; 3],
             ..GroupQuadratic::empty()

@@ -15,6 +15,26 @@ pub(super) struct GrowingGram {
 }
 
 impl GrowingGram {
+    /// That of columns that are all there.
+    ///
+    /// # Errors
+    /// As [`Self::extend`].
+    pub fn of(columns: &DMatrix<f64>) -> Result<Self> {
+        let mut gram = GrowingGram::default();
+        gram.extend(&DMatrix::zeros(columns.nrows(), 0), columns)?;
+        Ok(gram)
+    }
+
+    /// A matrix that is given, for tests.
+    #[cfg(test)]
+    pub fn given(matrix: &DMatrix<f64>) -> Self {
+        GrowingGram {
+            entries: matrix.as_slice().to_vec(),
+            order: matrix.ncols(),
+            stride: matrix.ncols(),
+        }
+    }
+
     /// Column j, of the length of the order.
     pub fn column(&self, j: usize) -> &[f64] {
         let start = j * self.stride;

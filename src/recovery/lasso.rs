@@ -3,15 +3,16 @@
 //! Its dual is `max D(θ) = ½‖y‖² − ½‖y − θ‖²` subject to `‖Aᵀθ‖∞ ≤ λ`; the residual at the optimum is the dual optimum,
 //! so a scaled residual certifies how near an iterate is.
 
-use super::common::{check_positive, check_tolerance, column_cost, in_safe_range, residual_into, scatter};
-use super::entry::{COUNT, NOT_NEGATIVE, SolverEntry, TOLERANCE, option};
+use super::common::{check_penalty, column_cost, in_safe_range, residual_into};
+use super::descent::{Certified, Stopping, WorkingProblem, descend, rounding_allowances};
+use super::entry::{GAP_TOLERANCE, GRADIENTS, LAMBDA, LAMBDA_RATIO, SolverEntry};
 use super::omp::Omp;
 use super::working_set::{WorkingSet, next_stage, scaled_residual_gap};
 use super::{Certificate, Recovery, Solver, check_right_hand_side};
-use crate::error::{Error, Result};
+use crate::error::Result;
 use crate::linalg::{dot, norm};
 use crate::operators::{MeasurementOperator, check_vector};
-use crate::outcome::{Progress, Status, Watch};
+use crate::outcome::{Status, Watch};
 
 /// How strong the ℓ₁ penalty is.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -64,6 +65,70 @@ pub struct Lasso {
     pub start: Option<Vec<f64>>,
 }
 
+/// The LASSO on a working set, with a penalty that falls to λ in stages.
+struct Staged<'a> {
+    a: &'a dyn MeasurementOperator,
+    y: &'a [f64],
+    lambda: f64,
+    set: WorkingSet,
+    /// The residual and its correlations with every column, where those are known already.
+    r: Vec<f64>,
+    c: Vec<f64>,
+    gradient_known: bool,
+    /// The penalty of the stage: it falls to λ as fast as the working set can follow.
+    stage: f64,
+    /// The dual point is this multiple of the residual.
+    dual_scale: f64,
+    applications: f64,
+}
+
+impl WorkingProblem for Staged<'_> {
+    fn gap(&mut self) -> f64 {
+        if !self.gradient_known {
+            self.a.adjoint_into(&self.r, &mut self.c);
+            self.applications += 1.0;
+        }
+        self.gradient_known = false;
+        let (support, values) = self.set.nonzeros();
+        let largest = self.c.iter().fold(0.0f64, |m, v| m.max(v.abs()));
+        let terms = support.iter().zip(&values).map(|(&j, &v)| (v, self.c[j]));
+        let (square, with_y) = (dot(&self.r, &self.r), dot(self.y, &self.r));
+        let (gap, scale) = scaled_residual_gap(self.lambda, largest, square, with_y, terms);
+        self.dual_scale = scale;
+        gap
+    }
+
+    fn enter(&mut self) -> Result<usize> {
+        let outside = (0..self.c.len()).filter(|&j| !self.set.contains(j));
+        let (new, stage) = next_stage(&self.c, outside, self.nonzeros(), self.lambda, self.stage);
+        self.stage = stage;
+        self.set.extend(self.a, self.y, &new, &vec![0.0; new.len()])?;
+        self.applications += column_cost(self.a.shape(), new.len());
+        Ok(new.len())
+    }
+
+    fn at_last(&self) -> bool {
+        self.stage == self.lambda
+    }
+
+    fn minimise(&mut self, target: f64) -> Result<bool> {
+        let solved = self.set.minimise(self.stage, target);
+        let (support, values) = self.set.nonzeros();
+        residual_into(self.a, self.y, &support, &values, &mut self.r);
+        self.applications += column_cost(self.a.shape(), support.len());
+        Ok(solved)
+    }
+
+    fn objective(&self) -> f64 {
+        let penalty: f64 = self.set.nonzeros().1.iter().map(|v| v.abs()).sum();
+        0.5 * dot(&self.r, &self.r) + self.lambda * penalty
+    }
+
+    fn nonzeros(&self) -> usize {
+        self.set.nonzeros().0.len()
+    }
+}
+
 impl Lasso {
     /// The default numbers for a penalty: tolerance 1e-8, at most 1000 full gradients, from 0.
     pub fn new(penalty: Penalty) -> Self {
@@ -78,7 +143,6 @@ impl Lasso {
     fn run(&self, a: &dyn MeasurementOperator, y: &[f64], factor: f64, watch: &mut Watch<'_>) -> Result<Recovery> {
         let shape = a.shape();
         let half_square = 0.5 * dot(y, y);
-        let target = self.tolerance * half_square;
         let mut set = WorkingSet::new(y, shape.columns);
         let (mut r, mut c) = (y.to_vec(), vec![0.0; shape.columns]);
         let mut applications = 0.0;
@@ -104,81 +168,44 @@ impl Lasso {
             applications += 2.0 * column_cost(shape, indices.len());
         }
 
-        let mut iterations = 0;
-        let (mut settled, mut stopped) = (false, false);
-        let mut inner_target = f64::INFINITY;
-        // The penalty of the stage: it falls to λ as fast as the working set can follow.
-        let mut stage = f64::INFINITY;
-        let (status, support, values, gap, scale) = loop {
-            if !gradient_known {
-                a.adjoint_into(&r, &mut c);
-                applications += 1.0;
-            }
-            gradient_known = false;
-            let (support, values) = set.nonzeros();
-            let residual_square = dot(&r, &r);
-            let largest = c.iter().fold(0.0f64, |m, v| m.max(v.abs()));
-            let terms = support.iter().zip(&values).map(|(&j, &v)| (v, c[j]));
-            let (gap, scale) = scaled_residual_gap(lambda, largest, residual_square, dot(y, &r), terms);
-            let status = if gap <= target {
-                Some(Status::Converged)
-            } else if stopped {
-                Some(Status::Stopped)
-            } else if iterations == self.max_iterations {
-                Some(Status::IterationLimit)
-            } else {
-                None
-            };
-            if let Some(status) = status {
-                break (status, support, values, gap, scale);
-            }
-            let outside = (0..shape.columns).filter(|&j| !set.contains(j));
-            let (new, next) = next_stage(&c, outside, support.len(), lambda, stage);
-            if new.is_empty() && settled && stage == lambda {
-                break (Status::Stalled, support, values, gap, scale);
-            }
-            stage = next;
-            set.extend(a, y, &new, &vec![0.0; new.len()])?;
-            applications += column_cost(shape, new.len());
-            // Far from the end the working set is wrong anyway: one round, or as good as the gap there deserves.
-            inner_target = if stage > lambda {
-                f64::INFINITY
-            } else if new.is_empty() && settled {
-                0.1 * inner_target
-            } else {
-                (0.3 * target).max(0.02 * gap)
-            };
-            settled = !set.minimise(stage, inner_target);
-            iterations += 1;
-            let (support, values) = set.nonzeros();
-            residual_into(a, y, &support, &values, &mut r);
-            applications += column_cost(shape, support.len());
-            let penalty: f64 = values.iter().map(|v| v.abs()).sum();
-            stopped = !watch.tell(&Progress {
-                iteration: iterations,
-                objective: 0.5 * dot(&r, &r) + lambda * penalty,
-                nonzeros: support.len(),
-            });
-        };
-
-        let residual_norm = norm(&r);
-        let penalty: f64 = values.iter().map(|v| v.abs()).sum();
-        let objective = 0.5 * residual_norm * residual_norm + lambda * penalty;
-        Ok(Recovery {
-            x: scatter(shape.columns, &support, &values),
-            support,
-            status,
-            iterations,
+        let mut problem = Staged {
+            a,
+            y,
+            lambda,
+            set,
+            r,
+            c,
+            gradient_known,
+            stage: f64::INFINITY,
+            dual_scale: 0.0,
             applications,
+        };
+        let descent = descend(&mut problem, self.stopping(), half_square, watch)?;
+        let objective = problem.objective();
+        let Staged {
+            set,
+            r,
+            dual_scale,
+            applications,
+            ..
+        } = problem;
+        let (support, values) = set.nonzeros();
+        let dual = r.iter().map(|v| dual_scale * v).collect();
+        let certified = Certified {
+            support,
+            values,
             objective,
-            residual_norm,
-            certificate: Certificate::DualityGap {
-                primal: objective,
-                gap: gap.max(0.0),
-                scale: half_square,
-                dual: r.iter().map(|v| scale * v).collect(),
-            },
-        })
+            scale: half_square,
+            dual,
+        };
+        Ok(certified.into_recovery(shape.columns, &r, descent, applications))
+    }
+
+    fn stopping(&self) -> Stopping {
+        Stopping {
+            tolerance: self.tolerance,
+            max_iterations: self.max_iterations,
+        }
     }
 
     /// `λ = 0`: a least squares solution on independent columns.
@@ -195,15 +222,9 @@ impl Lasso {
         let correlations = a.adjoint(&r)?;
         let norms = a.column_norms();
         answer.applications += 3.0;
-        // The residual is a sum of products of this size, each rounded; m of them meet in an inner product.
-        let size = norm(y)
-            + answer
-                .support
-                .iter()
-                .map(|&j| answer.x[j].abs() * norms[j])
-                .sum::<f64>();
-        let rounding = 64.0 * y.len() as f64 * f64::EPSILON * size;
-        let stationary = correlations.iter().zip(&norms).all(|(c, n)| c.abs() <= rounding * n);
+        let terms = (answer.support.as_slice(), values.as_slice());
+        let allowances = rounding_allowances(y.len(), norm(y), terms, &norms, &norms);
+        let stationary = correlations.iter().zip(&allowances).all(|(c, n)| c.abs() <= *n);
         if answer.status != Status::Stopped {
             answer.status = if stationary { Status::Converged } else { Status::Stalled };
         }
@@ -242,15 +263,8 @@ impl Solver for Lasso {
 
     fn solve_watched(&self, a: &dyn MeasurementOperator, y: &[f64], watch: &mut Watch<'_>) -> Result<Recovery> {
         check_right_hand_side(a, y)?;
-        check_tolerance(self.tolerance)?;
-        check_positive("max-iterations", self.max_iterations)?;
-        let (name, value) = match self.penalty {
-            Penalty::Absolute(lambda) => ("lambda", lambda),
-            Penalty::RatioOfMax(ratio) => ("lambda-ratio", ratio),
-        };
-        if !(value.is_finite() && value >= 0.0) {
-            return Err(Error::argument(name, "a finite number ≥ 0", value));
-        }
+        check_penalty(self.penalty)?;
+        self.stopping().check()?;
         if let Some(start) = &self.start {
             check_vector("start", start, a.shape().columns)?;
         }
@@ -262,45 +276,10 @@ impl Solver for Lasso {
 pub(super) const ENTRY: SolverEntry = SolverEntry {
     name: "lasso",
     help: "½‖y − A x‖² + λ‖x‖₁ to a certified duality gap.",
-    options: &[
-        option(
-            "lambda",
-            NOT_NEGATIVE,
-            "the data's times the columns'",
-            "none: lambda or lambda-ratio",
-            "The penalty λ.",
-        ),
-        option(
-            "lambda-ratio",
-            NOT_NEGATIVE,
-            "λ_max = ‖Aᵀy‖∞",
-            "none: lambda or lambda-ratio",
-            "The penalty as a multiple of the smallest one whose answer is 0.",
-        ),
-        option(
-            "tolerance",
-            TOLERANCE,
-            "½‖y‖²",
-            "1e-8",
-            "Stop at a duality gap of at most this multiple of ½‖y‖².",
-        ),
-        option(
-            "max-iterations",
-            COUNT,
-            "full gradients",
-            "1000",
-            "The most full gradients.",
-        ),
-    ],
+    options: &[LAMBDA, LAMBDA_RATIO, GAP_TOLERANCE, GRADIENTS],
     for_planted: |_| vec![("lambda-ratio", "1e-6".to_string()), ("tolerance", "1e-14".to_string())],
     builder: |o| {
-        let penalty = match (o.real("lambda"), o.real("lambda-ratio")) {
-            (Some(lambda), None) => Penalty::Absolute(lambda),
-            (None, Some(ratio)) => Penalty::RatioOfMax(ratio),
-            (None, None) => return Err(Error::argument("lambda", "a value, or one for lambda-ratio", "none")),
-            (Some(_), Some(_)) => return Err(Error::argument("lambda", "lambda or lambda-ratio", "both")),
-        };
-        let default = Lasso::new(penalty);
+        let default = Lasso::new(o.penalty()?);
         Ok(Box::new(Lasso {
             tolerance: o.real("tolerance").unwrap_or(default.tolerance),
             max_iterations: o.integer("max-iterations").unwrap_or(default.max_iterations),

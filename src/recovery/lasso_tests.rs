@@ -1,4 +1,5 @@
 use super::*;
+use crate::error::Error;
 use crate::operators::{DenseOperator, GaussianEnsemble};
 use crate::recovery::reference;
 use crate::seed::Seed;

@@ -4,22 +4,19 @@
 //! entropy `D(θ) = −Σ [θᵢ log θᵢ + (1 − θᵢ) log(1 − θᵢ)]` subject to `‖Aᵀ(y∘θ)‖∞ ≤ λ`: scaled doubts certify how near an
 //! iterate is.
 
-use super::common::{check_positive, check_tolerance, column_cost, scatter};
+use super::common::{check_penalty, column_cost, scatter};
+use super::descent::{Certified, Stopping, WorkingProblem, descend, rounding_allowances};
 use super::entry::{GRADIENTS, LAMBDA, LAMBDA_RATIO, SolverEntry, TOLERANCE, option};
-use super::penalised::check_penalty;
+use super::growing_gram::GrowingGram;
 use super::quadratic::Quadratic;
-use super::{Certificate, Model, Penalty, Recovery, Solver, check_right_hand_side};
+use super::working_columns::{BATCH, WorkingColumns};
+use super::{Model, Penalty, Recovery, Solver, check_right_hand_side};
 use crate::error::{Error, Result};
 use crate::linalg::columns::{accumulate, correlate};
-use crate::linalg::dense::gram;
-use crate::linalg::norm;
 use crate::operators::MeasurementOperator;
-use crate::outcome::{Progress, Status, Watch};
-use crate::support::{Support, largest_by};
-use nalgebra::DMatrix;
+use crate::outcome::Watch;
+use crate::support::largest_by;
 
-/// Columns that enter the working set at once, at least; otherwise as many as there are nonzeros.
-const BATCH: usize = 64;
 /// Proximal Newton steps on a working set before the whole gradient is looked at again.
 const STEPS: usize = 60;
 /// Halvings of a step that are tried.
@@ -121,39 +118,29 @@ fn gap_of(lambda: f64, margins: &[Margin], terms: impl Iterator<Item = (f64, f64
     if zero.0 < scaled.0 { zero } else { scaled }
 }
 
-/// The columns at work.
-struct WorkingColumns<'y> {
-    labels: &'y [f64],
+/// The problem on the columns at work.
+struct Working<'a> {
+    a: &'a dyn MeasurementOperator,
+    labels: &'a [f64],
     lambda: f64,
-    indices: Vec<usize>,
-    member: Vec<bool>,
-    columns: DMatrix<f64>,
+    norms: Vec<f64>,
+    columns: WorkingColumns,
     x: Vec<f64>,
+    /// The margins from the columns at work, and `A x` from the operator.
     margins: Vec<f64>,
+    fit: Vec<f64>,
+    /// The correlations of the doubts with every column, and how large these may be where they should be 0.
+    c: Vec<f64>,
+    allowances: Vec<f64>,
+    dual: Vec<f64>,
+    applications: f64,
 }
 
-impl WorkingColumns<'_> {
-    fn extend(&mut self, a: &dyn MeasurementOperator, new: &[usize]) {
-        let rows = self.labels.len();
-        let mut block = DMatrix::zeros(rows, new.len());
-        a.columns_into(new, &mut block);
-        let mut columns: Vec<f64> = std::mem::replace(&mut self.columns, DMatrix::zeros(0, 0)).data.into();
-        columns.extend_from_slice(block.as_slice());
-        self.indices.extend_from_slice(new);
-        self.columns = DMatrix::from_vec(rows, self.indices.len(), columns);
-        self.x.resize(self.indices.len(), 0.0);
-        new.iter().for_each(|&j| self.member[j] = true);
-    }
-
-    fn nonzeros(&self) -> (Vec<usize>, Vec<f64>) {
-        let x = self.indices.iter().copied().zip(self.x.iter().copied());
-        x.filter(|(_, v)| *v != 0.0).unzip()
-    }
-
+impl Working<'_> {
     /// Recomputes the margins from the point.
     fn refresh(&mut self) {
         self.margins.fill(0.0);
-        accumulate(self.columns.as_slice(), &self.x, &mut self.margins);
+        accumulate(self.columns.matrix.as_slice(), &self.x, &mut self.margins);
         self.margins.iter_mut().zip(self.labels).for_each(|(t, y)| *t *= y);
     }
 
@@ -166,34 +153,41 @@ impl WorkingColumns<'_> {
         }
     }
 
+    /// The margins' parts of the loss, and the doubts with the signs of the labels.
+    fn doubts(&self, margins: impl Iterator<Item = f64>) -> (Vec<Margin>, Vec<f64>) {
+        let margins: Vec<Margin> = margins.map(Margin::at).collect();
+        let signed = margins.iter().zip(self.labels).map(|(m, y)| y * m.doubt).collect();
+        (margins, signed)
+    }
+
     /// Proximal Newton steps until the duality gap on these columns is at most `target`; false when it ended without.
-    fn minimise(&mut self, target: f64, allowances: &[f64]) -> bool {
+    fn newton(&mut self, target: f64) -> Result<bool> {
         for _ in 0..STEPS {
-            let margins: Vec<Margin> = self.margins.iter().map(|&t| Margin::at(t)).collect();
-            let signed: Vec<f64> = margins.iter().zip(self.labels).map(|(m, y)| y * m.doubt).collect();
+            let (margins, signed) = self.doubts(self.margins.iter().copied());
             let mut slopes = vec![0.0; self.x.len()];
-            correlate(self.columns.as_slice(), &signed, &mut slopes);
-            let terms = (0..self.x.len()).map(|i| (self.x[i], slopes[i], allowances[self.indices[i]]));
+            correlate(self.columns.matrix.as_slice(), &signed, &mut slopes);
+            let place = |i: usize| self.allowances[self.columns.indices[i]];
+            let terms = (0..self.x.len()).map(|i| (self.x[i], slopes[i], place(i)));
             if gap_of(self.lambda, &margins, terms).0 <= target {
-                return true;
+                return Ok(true);
             }
-            if !self.step(&margins, slopes) {
-                return false;
+            if !self.step(&margins, slopes)? {
+                return Ok(false);
             }
         }
-        false
+        Ok(false)
     }
 
     /// One proximal Newton step; whether it lowered the objective.
-    fn step(&mut self, margins: &[Margin], slopes: Vec<f64>) -> bool {
+    fn step(&mut self, margins: &[Margin], slopes: Vec<f64>) -> Result<bool> {
         let rows = self.labels.len();
-        let mut weighted = self.columns.clone();
+        let mut weighted = self.columns.matrix.clone();
         let roots: Vec<f64> = margins.iter().map(|m| (m.doubt * m.trust).sqrt()).collect();
         for column in weighted.as_mut_slice().chunks_exact_mut(rows) {
             column.iter_mut().zip(&roots).for_each(|(v, w)| *v *= w);
         }
         let mut model = Quadratic {
-            matrix: gram(&weighted),
+            matrix: GrowingGram::of(&weighted)?,
             linear: vec![0.0; self.x.len()],
             penalties: vec![self.lambda; self.x.len()],
             x: self.x.clone(),
@@ -215,7 +209,7 @@ impl WorkingColumns<'_> {
 
         let step: Vec<f64> = model.x.iter().zip(&self.x).map(|(to, from)| to - from).collect();
         let mut along = vec![0.0; rows];
-        accumulate(self.columns.as_slice(), &step, &mut along);
+        accumulate(self.columns.matrix.as_slice(), &step, &mut along);
         along.iter_mut().zip(self.labels).for_each(|(d, y)| *d *= y);
         let lambda = self.lambda;
         let penalty_change = |t: f64| -> f64 {
@@ -234,7 +228,7 @@ impl WorkingColumns<'_> {
                 change + penalty_change(t) <= 1e-4 * t * promised + rounding
             });
         let Some(t) = accepted.filter(|_| promised < 0.0 && step.iter().all(|d| d.is_finite())) else {
-            return false;
+            return Ok(false);
         };
         let before = self.x.clone();
         if t == 1.0 {
@@ -243,7 +237,54 @@ impl WorkingColumns<'_> {
             self.x.iter_mut().zip(&step).for_each(|(x, d)| *x += t * d);
         }
         self.refresh();
-        self.x != before
+        Ok(self.x != before)
+    }
+}
+
+impl WorkingProblem for Working<'_> {
+    fn gap(&mut self) -> f64 {
+        let fit = self.fit.iter().zip(self.labels).map(|(f, y)| f * y);
+        let (margins, signed) = self.doubts(fit);
+        self.a.adjoint_into(&signed, &mut self.c);
+        self.applications += 1.0;
+        let (support, values) = self.columns.nonzeros(&self.x);
+        // A doubt is at most 1.
+        let terms = (support.as_slice(), values.as_slice());
+        self.allowances = rounding_allowances(self.labels.len(), 1.0, terms, &self.norms, &self.norms);
+        let x = scatter(self.c.len(), &support, &values);
+        let terms = (0..x.len()).map(|j| (x[j], self.c[j], self.allowances[j]));
+        let (gap, s) = gap_of(self.lambda, &margins, terms);
+        self.dual = signed.iter().map(|v| s * v).collect();
+        gap
+    }
+
+    fn enter(&mut self) -> Result<usize> {
+        let violates = |j: usize| self.c[j].abs() > self.lambda.max(self.allowances[j]);
+        let violators = (0..self.c.len()).filter(|&j| !self.columns.contains(j) && violates(j));
+        let new = largest_by(self.nonzeros().max(BATCH), violators, |j| self.c[j].abs());
+        let block = self.columns.fetch(self.a, &new);
+        self.columns.append(&block, &new);
+        self.x.resize(self.columns.indices.len(), 0.0);
+        self.applications += column_cost(self.a.shape(), new.len());
+        Ok(new.len())
+    }
+
+    fn minimise(&mut self, target: f64) -> Result<bool> {
+        let solved = self.newton(target)?;
+        let (support, values) = self.columns.nonzeros(&self.x);
+        self.a.apply_sparse_into(&support, &values, &mut self.fit);
+        self.applications += column_cost(self.a.shape(), support.len());
+        Ok(solved)
+    }
+
+    fn objective(&self) -> f64 {
+        let margins = self.fit.iter().zip(self.labels).map(|(f, y)| f * y);
+        let loss: f64 = margins.map(|t| Margin::at(t).loss).sum();
+        loss + self.lambda * self.x.iter().map(|v| v.abs()).sum::<f64>()
+    }
+
+    fn nonzeros(&self) -> usize {
+        self.columns.nonzeros(&self.x).0.len()
     }
 }
 
@@ -254,6 +295,13 @@ impl LogisticLasso {
             penalty,
             tolerance: 1e-8,
             max_iterations: 1000,
+        }
+    }
+
+    fn stopping(&self) -> Stopping {
+        Stopping {
+            tolerance: self.tolerance,
+            max_iterations: self.max_iterations,
         }
     }
 
@@ -287,11 +335,9 @@ impl Solver for LogisticLasso {
     fn solve_watched(&self, a: &dyn MeasurementOperator, y: &[f64], watch: &mut Watch<'_>) -> Result<Recovery> {
         check_labels(a, y)?;
         check_penalty(self.penalty)?;
-        check_tolerance(self.tolerance)?;
-        check_positive("max-iterations", self.max_iterations)?;
+        self.stopping().check()?;
         let shape = a.shape();
         let scale = shape.rows as f64 * std::f64::consts::LN_2;
-        let target = self.tolerance * scale;
         let mut applications = 0.0;
         let lambda = match self.penalty {
             Penalty::Absolute(lambda) => lambda,
@@ -306,108 +352,32 @@ impl Solver for LogisticLasso {
         } else {
             vec![0.0; shape.columns]
         };
-        let mut work = WorkingColumns {
+        let mut work = Working {
+            a,
             labels: y,
             lambda,
-            indices: Vec::new(),
-            member: vec![false; shape.columns],
-            columns: DMatrix::zeros(y.len(), 0),
+            norms,
+            columns: WorkingColumns::new(y.len(), shape.columns),
             x: Vec::new(),
             margins: vec![0.0; y.len()],
-        };
-        let (mut fit, mut c) = (vec![0.0; y.len()], vec![0.0; shape.columns]);
-        let (mut iterations, mut settled, mut stopped) = (0, false, false);
-        let mut inner_target = f64::INFINITY;
-        let (status, support, values, gap, dual) = loop {
-            let margins: Vec<Margin> = fit.iter().zip(y).map(|(f, y)| Margin::at(f * y)).collect();
-            let signed: Vec<f64> = margins.iter().zip(y).map(|(m, y)| y * m.doubt).collect();
-            a.adjoint_into(&signed, &mut c);
-            applications += 1.0;
-            let (support, values) = work.nonzeros();
-            // The margins are sums of products of this size, each rounded; m doubts meet in an inner product.
-            let size = 1.0
-                + support
-                    .iter()
-                    .zip(&values)
-                    .map(|(&j, v)| v.abs() * norms[j])
-                    .sum::<f64>();
-            let rounding = 64.0 * y.len() as f64 * f64::EPSILON * size;
-            let allowances: Vec<f64> = norms.iter().map(|n| rounding * n).collect();
-            let x = scatter(shape.columns, &support, &values);
-            let terms = (0..shape.columns).map(|j| (x[j], c[j], allowances[j]));
-            let (gap, s) = gap_of(lambda, &margins, terms);
-            let status = if gap <= target {
-                Some(Status::Converged)
-            } else if stopped {
-                Some(Status::Stopped)
-            } else if iterations == self.max_iterations {
-                Some(Status::IterationLimit)
-            } else {
-                None
-            };
-            if let Some(status) = status {
-                break (
-                    status,
-                    support,
-                    values,
-                    gap,
-                    signed.iter().map(|v| s * v).collect::<Vec<f64>>(),
-                );
-            }
-            let violators = (0..shape.columns).filter(|&j| !work.member[j] && c[j].abs() > lambda.max(allowances[j]));
-            let new = largest_by(support.len().max(BATCH), violators, |j| c[j].abs());
-            if new.is_empty() && settled {
-                break (
-                    Status::Stalled,
-                    support,
-                    values,
-                    gap,
-                    signed.iter().map(|v| s * v).collect(),
-                );
-            }
-            work.extend(a, &new);
-            applications += column_cost(shape, new.len());
-            // Far from the end the working set is wrong anyway: solve it only as well as the gap there deserves.
-            let deserved = (0.3 * target).max(0.02 * gap);
-            inner_target = if new.is_empty() {
-                deserved.min(0.1 * inner_target)
-            } else {
-                deserved
-            };
-            settled = !work.minimise(inner_target, &allowances);
-            iterations += 1;
-            let (support, values) = work.nonzeros();
-            a.apply_sparse_into(&support, &values, &mut fit);
-            applications += column_cost(shape, support.len());
-            stopped = !watch.tell(&Progress {
-                iteration: iterations,
-                objective: objective(lambda, &fit, y, &values),
-                nonzeros: support.len(),
-            });
-        };
-        let primal = objective(lambda, &fit, y, &values);
-        let x = scatter(shape.columns, &support, &values);
-        Ok(Recovery {
-            support: Support::of(&x).indices().to_vec(),
-            x,
-            status,
-            iterations,
+            fit: vec![0.0; y.len()],
+            c: vec![0.0; shape.columns],
+            allowances: Vec::new(),
+            dual: Vec::new(),
             applications,
-            objective: primal,
-            residual_norm: norm(&fit.iter().zip(y).map(|(f, y)| y - f).collect::<Vec<f64>>()),
-            certificate: Certificate::DualityGap {
-                primal,
-                gap: gap.max(0.0),
-                scale,
-                dual,
-            },
-        })
+        };
+        let descent = descend(&mut work, self.stopping(), scale, watch)?;
+        let (support, values) = work.columns.nonzeros(&work.x);
+        let r: Vec<f64> = y.iter().zip(&work.fit).map(|(y, f)| y - f).collect();
+        let certified = Certified {
+            support,
+            values,
+            objective: work.objective(),
+            scale,
+            dual: work.dual,
+        };
+        Ok(certified.into_recovery(shape.columns, &r, descent, work.applications))
     }
-}
-
-fn objective(lambda: f64, fit: &[f64], y: &[f64], values: &[f64]) -> f64 {
-    let loss: f64 = fit.iter().zip(y).map(|(f, y)| Margin::at(f * y).loss).sum();
-    loss + lambda * values.iter().map(|v| v.abs()).sum::<f64>()
 }
 
 /// Its line in the list of solvers.

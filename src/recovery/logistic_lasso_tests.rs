@@ -1,7 +1,11 @@
 use super::*;
+use crate::linalg::norm;
 use crate::operators::{DenseOperator, GaussianEnsemble};
+use crate::outcome::Status;
+use crate::recovery::Certificate;
 use crate::recovery::reference;
 use crate::seed::Seed;
+use nalgebra::DMatrix;
 use nalgebra::{DVector, dmatrix};
 use proptest::prelude::*;
 

@@ -9,6 +9,7 @@ mod basis_pursuit;
 mod basis_pursuit_denoising;
 mod common;
 mod cosamp;
+mod descent;
 mod elastic_net;
 mod entry;
 mod face;
@@ -41,6 +42,7 @@ mod subspace_pursuit;
 mod support_fit;
 mod vamp;
 mod weighted_lasso;
+mod working_columns;
 mod working_set;
 
 #[cfg(test)]

@@ -5,9 +5,10 @@
 use super::common::{
     check_positive, check_tolerance, column_cost, empty_answer, in_safe_range, residual_into, scatter,
 };
+use super::descent::Stopping;
 use super::entry::{COUNT, SolverEntry, TOLERANCE, option};
 use super::face::Face;
-use super::penalised::{Penalised, Stopping};
+use super::penalised::Penalised;
 use super::{Certificate, Model, NonnegativeLasso, Recovery, Solver, check_right_hand_side};
 use crate::error::Result;
 use crate::linalg::{dot, norm};

@@ -1,8 +1,9 @@
 //! The nonnegative LASSO, `½‖y − A x‖₂² + λ Σ xⱼ` over `x ≥ 0`.
 
-use super::common::in_safe_range;
+use super::common::{check_penalty, in_safe_range};
+use super::descent::Stopping;
 use super::entry::{GAP_TOLERANCE, GRADIENTS, LAMBDA, LAMBDA_RATIO, SolverEntry};
-use super::penalised::{Penalised, Stopping, check_penalty};
+use super::penalised::Penalised;
 use super::{Model, Penalty, Recovery, Solver, check_right_hand_side};
 use crate::error::Result;
 use crate::operators::MeasurementOperator;

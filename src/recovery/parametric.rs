@@ -41,6 +41,8 @@ pub(super) struct Walk<'g> {
     values: Vec<f64>,
     on_face: Vec<bool>,
     factor: UpdatableCholesky,
+    /// The largest entry of the matrix.
+    longest: f64,
     /// `b − Gx` and λ of the moving problem, and how fast `b` and λ move.
     correlations: Vec<f64>,
     lambda: f64,
@@ -64,6 +66,7 @@ impl<'g> Walk<'g> {
             values: Vec::new(),
             on_face: vec![false; x.len()],
             factor: UpdatableCholesky::with_capacity(order.len()),
+            longest: (0..x.len()).map(|j| gram.column(j)[j]).fold(0.0, f64::max),
             correlations: correlations.to_vec(),
             lambda: from,
             linear_rate: Vec::new(),
@@ -148,13 +151,17 @@ impl<'g> Walk<'g> {
     /// How far until a correlation reaches the penalty, which, and with which sign.
     fn next_to_join(&self) -> (f64, Option<(usize, f64)>) {
         let mut best = (f64::INFINITY, None);
+        // A correlation that keeps pace with the penalty, as that of a copy of a column of the face does, never meets it but
+        // through the rounding of the sums that are its rate.
+        let moved: f64 = self.rates.iter().map(|v| v.abs()).sum();
+        let pace = 64.0 * f64::EPSILON * (self.longest * moved + self.lambda_rate.abs());
         for (j, (&c, &rate)) in self.correlations.iter().zip(&self.correlation_rates).enumerate() {
             if self.on_face[j] {
                 continue;
             }
             for sign in [1.0, -1.0] {
                 let approach = sign * rate - self.lambda_rate;
-                if approach <= 0.0 || self.left == Some((j, sign)) {
+                if approach <= pace || self.left == Some((j, sign)) {
                     continue;
                 }
                 let far = (self.lambda - sign * c).max(0.0) / approach;
@@ -267,12 +274,6 @@ mod tests {
     use nalgebra::DMatrix;
     use proptest::prelude::*;
 
-    fn grown(columns: &DMatrix<f64>) -> GrowingGram {
-        let mut out = GrowingGram::default();
-        out.extend(&DMatrix::zeros(columns.nrows(), 0), columns).unwrap();
-        out
-    }
-
     fn slopes(g: &DMatrix<f64>, linear: &[f64], x: &[f64]) -> Vec<f64> {
         let image = g * nalgebra::DVector::from_column_slice(x);
         linear.iter().zip(image.iter()).map(|(b, v)| b - v).collect()
@@ -280,14 +281,49 @@ mod tests {
 
     fn walked(columns: &DMatrix<f64>, linear: &[f64], start: &[f64], from: f64, to: f64) -> (End, Vec<f64>) {
         let correlations = slopes(&gram(columns), linear, start);
-        let (end, pairs) = Walk::new(&grown(columns), start, &correlations, from, to).run(linear);
+        let (end, pairs) = Walk::new(&GrowingGram::of(columns).unwrap(), start, &correlations, from, to).run(linear);
         let mut x = vec![0.0; start.len()];
         pairs.into_iter().for_each(|(j, v)| x[j] = v);
         (end, x)
     }
 
+    /// Walks from a random point, and checks the conditions of optimality where it ends.
+    fn ends_at_a_minimiser(number: u64, [rows, columns, filled, copies]: [usize; 4], ratio: f64) {
+        let seed = Seed::root(number);
+        let mut matrix = GaussianEnsemble { rows, columns }.draw(&seed).unwrap().matrix().clone();
+        // Repeated columns, and starts with more nonzeros than rows: the face is thinned or exchanged.
+        for i in 0..copies.min(columns / 2) {
+            let copy = matrix.column(i).into_owned();
+            matrix.set_column(columns - 1 - i, &copy);
+        }
+        let y = normal_vector(rows, &seed);
+        let linear: Vec<f64> = matrix
+            .column_iter()
+            .map(|c| c.iter().zip(&y).map(|(a, y)| a * y).sum())
+            .collect();
+        let largest = linear.iter().fold(0.0f64, |m, v| m.max(v.abs()));
+        let lambda = ratio * largest;
+        let mut start = normal_vector(columns, &seed.stream("start"));
+        start[filled.min(columns)..].fill(0.0);
+        let (end, x) = walked(&matrix, &linear, &start, lambda, lambda);
+        assert_eq!(&end, &End::Reached);
+        // A Cholesky solve leaves a residual of about k ε ‖G‖ ‖x‖; on the way every breakpoint has rounded the others.
+        let g = gram(&matrix);
+        let longest = symmetric_eigenvalues(&g).unwrap().into_iter().fold(0.0f64, f64::max);
+        let size = longest * x.iter().chain(&start).fold(0.0f64, |m, v| m.max(v.abs())) + largest;
+        let rounding = (LIMIT * (columns + 1) * columns) as f64 * f64::EPSILON * size / DEPENDENT;
+        for (x, c) in x.iter().zip(slopes(&g, &linear, &x)) {
+            let miss = if *x == 0.0 {
+                (c.abs() - lambda).max(0.0)
+            } else {
+                (c - lambda.copysign(*x)).abs()
+            };
+            assert!(miss <= rounding, "{miss} {rounding}");
+        }
+    }
+
     proptest! {
-        #![proptest_config(ProptestConfig::with_cases(96))]
+        #![proptest_config(ProptestConfig::with_cases(200))]
         #[test]
         fn from_any_point_it_ends_at_a_minimiser(
             number in 0u64..1_000_000,
@@ -297,31 +333,14 @@ mod tests {
             filled in 0usize..24,
             copies in 0usize..3,
         ) {
-            let seed = Seed::root(number);
-            let mut matrix = GaussianEnsemble { rows, columns }.draw(&seed).unwrap().matrix().clone();
-            // Repeated columns, and starts with more nonzeros than rows: the face is thinned or exchanged.
-            for i in 0..copies.min(columns / 2) {
-                let copy = matrix.column(i).into_owned();
-                matrix.set_column(columns - 1 - i, &copy);
-            }
-            let y = normal_vector(rows, &seed);
-            let linear: Vec<f64> = matrix.column_iter().map(|c| c.iter().zip(&y).map(|(a, y)| a * y).sum()).collect();
-            let largest = linear.iter().fold(0.0f64, |m, v| m.max(v.abs()));
-            let lambda = ratio * largest;
-            let mut start = normal_vector(columns, &seed.stream("start"));
-            start[filled.min(columns)..].fill(0.0);
-            let (end, x) = walked(&matrix, &linear, &start, lambda, lambda);
-            prop_assert_eq!(&end, &End::Reached);
-            // A Cholesky solve leaves a residual of about k ε ‖G‖ ‖x‖; on the way every breakpoint has rounded the others.
-            let g = gram(&matrix);
-            let longest = symmetric_eigenvalues(&g).unwrap().into_iter().fold(0.0f64, f64::max);
-            let size = longest * x.iter().chain(&start).fold(0.0f64, |m, v| m.max(v.abs())) + largest;
-            let rounding = (LIMIT * (columns + 1) * columns) as f64 * f64::EPSILON * size / DEPENDENT;
-            for (x, c) in x.iter().zip(slopes(&g, &linear, &x)) {
-                let miss = if *x == 0.0 { (c.abs() - lambda).max(0.0) } else { (c - lambda.copysign(*x)).abs() };
-                prop_assert!(miss <= rounding, "{miss} {rounding}");
-            }
+            ends_at_a_minimiser(number, [rows, columns, filled, copies], ratio);
         }
+    }
+
+    #[test]
+    fn copies_of_columns_that_keep_pace_with_one_another_are_not_exchanged_for_ever() {
+        ends_at_a_minimiser(639_698, [10, 7, 0, 1], 0.001);
+        ends_at_a_minimiser(164_291, [3, 12, 8, 2], 0.061_581_606_259_008_534);
     }
 
     #[test]

@@ -4,19 +4,17 @@
 //! where `hⱼ(c) = sup_x (cx − pⱼ|x| − (μ/2)x²)`: `(|c| − pⱼ)₊²/2μ` with a ridge, and without one a constraint
 //! `|c| ≤ pⱼ`; over `x ≥ 0` the `|c|` is `max(c, 0)`. The residual at the optimum is the dual optimum.
 
-use super::common::{check_positive, check_tolerance, column_cost, residual_into, scatter};
+use super::Recovery;
+use super::common::{at, column_cost, residual_into, scatter};
+use super::descent::{Certified, Stopping, WorkingProblem, descend, rounding_allowances};
 use super::quadratic::Quadratic;
-use super::{Certificate, Penalty, Recovery};
-use crate::error::{Error, Result};
-use crate::linalg::dense::{gram, transpose_product};
-use crate::linalg::{dot, norm};
+use super::working_columns::{BATCH, WorkingColumns};
+use crate::error::Result;
+use crate::linalg::columns::correlate;
+use crate::linalg::dot;
 use crate::operators::MeasurementOperator;
-use crate::outcome::{Progress, Status, Watch};
-use crate::support::{Support, largest_by};
-use nalgebra::DMatrix;
-
-/// Columns that enter the working set at once, at least; otherwise as many as there are nonzeros.
-const BATCH: usize = 64;
+use crate::outcome::Watch;
+use crate::support::largest_by;
 
 /// The problem, for an operator of `penalties.len()` columns. An infinite penalty leaves its column out.
 #[derive(Clone, Debug)]
@@ -27,41 +25,6 @@ pub(super) struct Penalised {
     pub ridge: f64,
     /// Whether `x ≥ 0`.
     pub nonnegative: bool,
-}
-
-/// When to stop.
-#[derive(Clone, Copy, Debug)]
-pub(super) struct Stopping {
-    /// A duality gap of this multiple of `½‖y‖²`.
-    pub tolerance: f64,
-    /// The most full gradients.
-    pub max_iterations: usize,
-}
-
-impl Stopping {
-    /// The doors of its numbers.
-    pub fn check(&self) -> Result<()> {
-        check_tolerance(self.tolerance)?;
-        check_positive("max-iterations", self.max_iterations)
-    }
-}
-
-/// The door of a penalty.
-pub(super) fn check_penalty(penalty: Penalty) -> Result<()> {
-    let (name, value) = match penalty {
-        Penalty::Absolute(lambda) => ("lambda", lambda),
-        Penalty::RatioOfMax(ratio) => ("lambda-ratio", ratio),
-    };
-    check_not_negative(name, value)
-}
-
-/// The door of a number that is finite and not negative.
-pub(super) fn check_not_negative(name: &str, value: f64) -> Result<()> {
-    if value.is_finite() && value >= 0.0 {
-        Ok(())
-    } else {
-        Err(Error::argument(name, "a finite number ≥ 0", value))
-    }
 }
 
 /// A point with what its duality gap is made of; `x` and the rest have one entry a column.
@@ -150,60 +113,95 @@ impl Point<'_> {
     }
 }
 
-/// The columns at work, with their quadratic.
-struct WorkingColumns {
-    indices: Vec<usize>,
-    member: Vec<bool>,
-    columns: DMatrix<f64>,
+/// The problem on the columns at work.
+struct Working<'a> {
+    problem: &'a Penalised,
+    a: &'a dyn MeasurementOperator,
+    y: &'a [f64],
+    norms: Vec<f64>,
+    columns: WorkingColumns,
     quadratic: Quadratic,
+    /// The residual, its correlations with every column, and how large these may be where they should be 0.
+    r: Vec<f64>,
+    c: Vec<f64>,
     allowances: Vec<f64>,
     y_square: f64,
+    /// The dual point is this multiple of the residual.
+    dual_scale: f64,
+    applications: f64,
 }
 
-impl WorkingColumns {
-    fn extend(&mut self, a: &dyn MeasurementOperator, y: &[f64], new: &[usize], problem: &Penalised) -> Result<()> {
-        let (rows, old, added) = (y.len(), self.indices.len(), new.len());
-        if added == 0 {
+impl Working<'_> {
+    fn extend(&mut self, new: &[usize]) -> Result<()> {
+        if new.is_empty() {
             return Ok(());
         }
-        let mut block = DMatrix::zeros(rows, added);
-        a.columns_into(new, &mut block);
-        let cross = transpose_product(&self.columns, &block)?;
-        let inner = gram(&block);
-        let total = old + added;
+        let block = self.columns.fetch(self.a, new);
+        self.applications += column_cost(self.a.shape(), new.len());
         let q = &mut self.quadratic;
-        let mut grown = DMatrix::zeros(total, total);
-        grown.view_mut((0, 0), (old, old)).copy_from(&q.matrix);
-        grown.view_mut((0, old), (old, added)).copy_from(&cross);
-        grown.view_mut((old, 0), (added, old)).copy_from(&cross.transpose());
-        grown.view_mut((old, old), (added, added)).copy_from(&inner);
-        q.matrix = grown;
-        q.linear
-            .extend(block.as_slice().chunks_exact(rows).map(|column| dot(column, y)));
-        q.penalties.extend(new.iter().map(|&j| problem.penalties[j]));
-        q.x.resize(total, 0.0);
+        q.matrix.extend(&self.columns.matrix, &block)?;
+        let old = q.linear.len();
+        q.linear.resize(old + new.len(), 0.0);
+        correlate(block.as_slice(), self.y, &mut q.linear[old..]);
+        q.penalties.extend(new.iter().map(|&j| self.problem.penalties[j]));
+        q.x.resize(old + new.len(), 0.0);
         q.refresh();
-        let mut columns: Vec<f64> = std::mem::replace(&mut self.columns, DMatrix::zeros(0, 0)).data.into();
-        columns.extend_from_slice(block.as_slice());
-        self.columns = DMatrix::from_vec(rows, total, columns);
-        self.indices.extend_from_slice(new);
-        new.iter().for_each(|&j| self.member[j] = true);
+        self.columns.append(&block, new);
         Ok(())
     }
 
-    fn nonzeros(&self) -> (Vec<usize>, Vec<f64>) {
-        let x = self.indices.iter().copied().zip(self.quadratic.x.iter().copied());
-        x.filter(|(_, v)| *v != 0.0).unzip()
+    fn point(&self) -> (Vec<usize>, Vec<f64>) {
+        self.columns.nonzeros(&self.quadratic.x)
+    }
+}
+
+impl WorkingProblem for Working<'_> {
+    fn gap(&mut self) -> f64 {
+        self.a.adjoint_into(&self.r, &mut self.c);
+        self.applications += 1.0;
+        let (support, values) = self.point();
+        let terms = (support.as_slice(), values.as_slice());
+        let data = self.y_square.sqrt();
+        self.allowances = rounding_allowances(self.y.len(), data, terms, &self.norms, &self.norms);
+        let point = Point {
+            penalties: &self.problem.penalties,
+            allowances: &self.allowances,
+            ridge: self.problem.ridge,
+            nonnegative: self.problem.nonnegative,
+            x: &scatter(self.c.len(), &support, &values),
+            correlations: &self.c,
+            residual_square: dot(&self.r, &self.r),
+            y_with_residual: dot(self.y, &self.r),
+        };
+        let (gap, scale) = point.gap();
+        self.dual_scale = scale;
+        gap
     }
 
-    /// Minimises on these columns until their own duality gap is at most `target`.
-    fn minimise(&mut self, target: f64) -> bool {
-        let (allowances, y_square) = (&self.allowances, self.y_square);
+    fn enter(&mut self) -> Result<usize> {
+        let pull = |c: f64| if self.problem.nonnegative { c.max(0.0) } else { c.abs() };
+        let excess = |j: usize| pull(self.c[j]) - self.problem.penalties[j];
+        let least = |j: usize| {
+            if self.problem.unpenalised(j) {
+                self.allowances[j]
+            } else {
+                0.0
+            }
+        };
+        let violators = (0..self.c.len()).filter(|&j| !self.columns.contains(j) && excess(j) > least(j));
+        let new = largest_by(self.nonzeros().max(BATCH), violators, excess);
+        self.extend(&new)?;
+        Ok(new.len())
+    }
+
+    fn minimise(&mut self, target: f64) -> Result<bool> {
+        let allowances = at(&self.allowances, &self.columns.indices);
+        let y_square = self.y_square;
         let gap = |q: &Quadratic| {
             let with_fit = dot(&q.linear, &q.x);
             let point = Point {
                 penalties: &q.penalties,
-                allowances,
+                allowances: &allowances,
                 ridge: q.ridge,
                 nonnegative: q.nonnegative,
                 x: &q.x,
@@ -213,7 +211,22 @@ impl WorkingColumns {
             };
             point.gap().0
         };
-        self.quadratic.minimise(|q| gap(q) <= target)
+        let solved = self.quadratic.minimise(|q| gap(q) <= target);
+        let (support, values) = self.point();
+        residual_into(self.a, self.y, &support, &values, &mut self.r);
+        self.applications += column_cost(self.a.shape(), support.len());
+        Ok(solved)
+    }
+
+    fn objective(&self) -> f64 {
+        let (support, values) = self.point();
+        let penalties = at(&self.problem.penalties, &support);
+        let penalty: f64 = penalties.iter().zip(&values).map(|(p, v)| p * v.abs()).sum();
+        0.5 * dot(&self.r, &self.r) + penalty + 0.5 * self.problem.ridge * dot(&values, &values)
+    }
+
+    fn nonzeros(&self) -> usize {
+        self.point().0.len()
     }
 }
 
@@ -243,8 +256,7 @@ impl Penalised {
         watch: &mut Watch<'_>,
     ) -> Result<Recovery> {
         let shape = a.shape();
-        let half_square = 0.5 * dot(y, y);
-        let target = stopping.tolerance * half_square;
+        let y_square = dot(y, y);
         let mut applications = 0.0;
         let norms = if (0..shape.columns).any(|j| self.unpenalised(j)) {
             applications += 1.0;
@@ -252,111 +264,31 @@ impl Penalised {
         } else {
             vec![0.0; shape.columns]
         };
-        let mut work = WorkingColumns {
-            indices: Vec::new(),
-            member: vec![false; shape.columns],
-            columns: DMatrix::zeros(y.len(), 0),
+        let mut work = Working {
+            problem: self,
+            a,
+            y,
+            norms,
+            columns: WorkingColumns::new(y.len(), shape.columns),
             quadratic: Quadratic::empty(self.ridge, self.nonnegative),
+            r: y.to_vec(),
+            c: vec![0.0; shape.columns],
             allowances: Vec::new(),
-            y_square: 2.0 * half_square,
+            y_square,
+            dual_scale: 0.0,
+            applications,
         };
         let free: Vec<usize> = (0..shape.columns).filter(|&j| self.smooth(j)).collect();
-        work.extend(a, y, &free, self)?;
-        applications += column_cost(shape, free.len());
-        let (mut r, mut c) = (y.to_vec(), vec![0.0; shape.columns]);
-        let mut iterations = 0;
-        let (mut settled, mut stopped) = (false, false);
-        let mut inner_target = f64::INFINITY;
-        let y_norm = norm(y);
-        let (status, support, values, gap, scale) = loop {
-            a.adjoint_into(&r, &mut c);
-            applications += 1.0;
-            let (support, values) = work.nonzeros();
-            let size = y_norm
-                + support
-                    .iter()
-                    .zip(&values)
-                    .map(|(&j, v)| v.abs() * norms[j])
-                    .sum::<f64>();
-            // The residual is a sum of products of this size, each rounded; m of them meet in an inner product.
-            let rounding = 64.0 * y.len() as f64 * f64::EPSILON * size;
-            let allowances: Vec<f64> = norms.iter().map(|n| rounding * n).collect();
-            let point = Point {
-                penalties: &self.penalties,
-                allowances: &allowances,
-                ridge: self.ridge,
-                nonnegative: self.nonnegative,
-                x: &scatter(shape.columns, &support, &values),
-                correlations: &c,
-                residual_square: dot(&r, &r),
-                y_with_residual: dot(y, &r),
-            };
-            let (gap, scale) = point.gap();
-            let status = if gap <= target {
-                Some(Status::Converged)
-            } else if stopped {
-                Some(Status::Stopped)
-            } else if iterations == stopping.max_iterations {
-                Some(Status::IterationLimit)
-            } else {
-                None
-            };
-            if let Some(status) = status {
-                break (status, support, values, gap, scale);
-            }
-            let excess = |j: usize| point.pull(c[j]) - self.penalties[j];
-            let violates = |j: usize| excess(j) > if self.unpenalised(j) { allowances[j] } else { 0.0 };
-            let violators = (0..shape.columns).filter(|&j| !work.member[j] && violates(j));
-            let new = largest_by(support.len().max(BATCH), violators, excess);
-            if new.is_empty() && settled {
-                break (Status::Stalled, support, values, gap, scale);
-            }
-            work.extend(a, y, &new, self)?;
-            work.allowances = work.indices.iter().map(|&j| allowances[j]).collect();
-            applications += column_cost(shape, new.len());
-            // Far from the end the working set is wrong anyway: solve it only as well as the gap there deserves.
-            let deserved = (0.3 * target).max(0.02 * gap);
-            inner_target = if new.is_empty() {
-                deserved.min(0.1 * inner_target)
-            } else {
-                deserved
-            };
-            settled = !work.minimise(inner_target);
-            iterations += 1;
-            let (support, values) = work.nonzeros();
-            residual_into(a, y, &support, &values, &mut r);
-            applications += column_cost(shape, support.len());
-            stopped = !watch.tell(&Progress {
-                iteration: iterations,
-                objective: self.objective(&r, &support, &values),
-                nonzeros: support.len(),
-            });
+        work.extend(&free)?;
+        let descent = descend(&mut work, stopping, 0.5 * y_square, watch)?;
+        let (support, values) = work.point();
+        let certified = Certified {
+            support,
+            values,
+            objective: work.objective(),
+            scale: 0.5 * y_square,
+            dual: work.r.iter().map(|v| work.dual_scale * v).collect(),
         };
-        let objective = self.objective(&r, &support, &values);
-        let x = scatter(shape.columns, &support, &values);
-        Ok(Recovery {
-            support: Support::of(&x).indices().to_vec(),
-            x,
-            status,
-            iterations,
-            applications,
-            objective,
-            residual_norm: norm(&r),
-            certificate: Certificate::DualityGap {
-                primal: objective,
-                gap: gap.max(0.0),
-                scale: half_square,
-                dual: r.iter().map(|v| scale * v).collect(),
-            },
-        })
-    }
-
-    fn objective(&self, r: &[f64], support: &[usize], values: &[f64]) -> f64 {
-        let penalty: f64 = support
-            .iter()
-            .zip(values)
-            .map(|(&j, v)| self.penalties[j] * v.abs())
-            .sum();
-        0.5 * dot(r, r) + penalty + 0.5 * self.ridge * dot(values, values)
+        Ok(certified.into_recovery(shape.columns, &work.r, descent, work.applications))
     }
 }

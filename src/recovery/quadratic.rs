@@ -1,5 +1,6 @@
 //! A convex quadratic in few unknowns with separable penalties, minimised through its matrix.
 
+use super::growing_gram::GrowingGram;
 use crate::linalg::cholesky::solve_positive_definite;
 use crate::linalg::dot;
 use nalgebra::DMatrix;
@@ -15,7 +16,7 @@ const ROUNDS: usize = 60;
 #[derive(Debug)]
 pub(super) struct Quadratic {
     /// `G`.
-    pub matrix: DMatrix<f64>,
+    pub matrix: GrowingGram,
     /// `b`.
     pub linear: Vec<f64>,
     /// `p`, not negative.
@@ -34,7 +35,7 @@ impl Quadratic {
     /// No unknowns.
     pub fn empty(ridge: f64, nonnegative: bool) -> Self {
         Quadratic {
-            matrix: DMatrix::zeros(0, 0),
+            matrix: GrowingGram::default(),
             linear: Vec::new(),
             penalties: Vec::new(),
             ridge,
@@ -44,17 +45,12 @@ impl Quadratic {
         }
     }
 
-    fn matrix_column(&self, j: usize) -> &[f64] {
-        let order = self.x.len();
-        &self.matrix.as_slice()[j * order..(j + 1) * order]
-    }
-
     /// Recomputes the slopes from the point.
     pub fn refresh(&mut self) {
         let mut slopes = self.linear.clone();
         for (j, &v) in self.x.iter().enumerate() {
             if v != 0.0 {
-                let column = self.matrix_column(j);
+                let column = self.matrix.column(j);
                 slopes.iter_mut().zip(column).for_each(|(c, g)| *c -= v * g);
             }
         }
@@ -107,10 +103,9 @@ impl Quadratic {
 
     /// One pass of exact minimisation in one unknown after the other; whether anything moved.
     fn sweep(&mut self, over: &[usize]) -> bool {
-        let order = self.x.len();
         let mut moved = false;
         for &j in over {
-            let own = self.matrix[(j, j)];
+            let own = self.matrix.column(j)[j];
             let curvature = own + self.ridge;
             if curvature == 0.0 {
                 continue;
@@ -120,8 +115,10 @@ impl Quadratic {
             let change = new - old;
             if change != 0.0 {
                 self.x[j] = new;
-                let column = &self.matrix.as_slice()[j * order..(j + 1) * order];
-                self.slopes.iter_mut().zip(column).for_each(|(c, g)| *c -= change * g);
+                self.slopes
+                    .iter_mut()
+                    .zip(self.matrix.column(j))
+                    .for_each(|(c, g)| *c -= change * g);
                 moved = true;
             }
         }
@@ -152,7 +149,7 @@ impl Quadratic {
             .iter()
             .map(|&j| self.slopes[j] - self.ridge * self.x[j] - if self.x[j] == 0.0 { 0.0 } else { penalty(j) })
             .collect();
-        let mut matrix = DMatrix::from_fn(face.len(), face.len(), |i, j| self.matrix[(face[i], face[j])]);
+        let mut matrix = self.matrix.lower_triangle(&face);
         let damp = |matrix: &mut DMatrix<f64>, by: f64| (0..face.len()).for_each(|i| matrix[(i, i)] += by);
         let size = matrix.diagonal().amax();
         // Dependent columns make the matrix singular. A trace of damping keeps the step a descent direction, and repeated
@@ -205,7 +202,7 @@ impl Quadratic {
         let difference: Vec<f64> = to.iter().zip(from).map(|(t, f)| t - f).collect();
         let mut image = vec![0.0; over.len()];
         for (&j, d) in over.iter().zip(&difference) {
-            let column = self.matrix_column(j);
+            let column = self.matrix.column(j);
             image.iter_mut().zip(over).for_each(|(out, &i)| *out += d * column[i]);
         }
         let mut change = 0.5 * dot(&image, &difference);
@@ -225,7 +222,7 @@ mod tests {
 
     fn quadratic(penalties: Vec<f64>, nonnegative: bool) -> Quadratic {
         let mut q = Quadratic {
-            matrix: dmatrix![2.0, 1.0; 1.0, 2.0],
+            matrix: GrowingGram::given(&dmatrix![2.0, 1.0; 1.0, 2.0]),
             linear: vec![3.0, -3.0],
             penalties,
             x: vec![0.0; 2],
@@ -258,7 +255,7 @@ mod tests {
     #[test]
     fn a_singular_matrix_still_gives_a_minimiser() {
         let mut q = Quadratic {
-            matrix: dmatrix![1.0, 1.0; 1.0, 1.0],
+            matrix: GrowingGram::given(&dmatrix![1.0, 1.0; 1.0, 1.0]),
             linear: vec![4.0, 4.0],
             penalties: vec![0.0, 0.0],
             x: vec![0.0; 2],

@@ -1,8 +1,9 @@
 //! The weighted LASSO, `½‖y − A x‖₂² + λ Σ wⱼ|xⱼ|`.
 
-use super::common::in_safe_range;
+use super::common::{check_not_negative, check_penalty, in_safe_range};
+use super::descent::Stopping;
 use super::entry::{GAP_TOLERANCE, GRADIENTS, LAMBDA, LAMBDA_RATIO, OptionKind, SolverEntry, option};
-use super::penalised::{Penalised, Stopping, check_not_negative, check_penalty};
+use super::penalised::Penalised;
 use super::{Lasso, Penalty, Recovery, Solver, check_right_hand_side};
 use crate::error::Result;
 use crate::operators::{MeasurementOperator, check_vector};

@@ -2,6 +2,7 @@
 
 use super::growing_gram::GrowingGram;
 use super::parametric::{End, Walk};
+use super::working_columns::{BATCH, WorkingColumns};
 use crate::error::Result;
 use crate::linalg::cholesky::solve_positive_definite;
 use crate::linalg::columns::correlate;
@@ -11,8 +12,7 @@ use crate::support::largest_by;
 use nalgebra::DMatrix;
 use pulp::{Arch, Simd, WithSimd};
 
-/// Columns that enter the working set at once, at least; otherwise one for so many nonzeros.
-const BATCH: usize = 64;
+/// Beyond the least number, one column enters for so many nonzeros.
 const ENTERING: usize = 8;
 /// The penalty of a stage is where so many times the entering columns would violate.
 const AHEAD: usize = 3;
@@ -30,10 +30,8 @@ const ROUNDS: usize = 200;
 /// `½‖y − C x‖² + λ‖x‖₁` over the columns `C` of a working set that only grows.
 #[derive(Debug)]
 pub(super) struct WorkingSet {
-    indices: Vec<usize>,
-    member: Vec<bool>,
+    columns: WorkingColumns,
     x: Vec<f64>,
-    columns: DMatrix<f64>,
     gram: GrowingGram,
     with_y: Vec<f64>,
     /// `Cᵀ(y − C x)`, kept up to date.
@@ -59,10 +57,8 @@ impl WorkingSet {
     /// The empty set of `½‖C x‖² − bᵀx + λ‖x‖₁` for columns of that length, of which so many at most are independent.
     pub fn of_rank(rows: usize, rank: usize, columns: usize) -> Self {
         WorkingSet {
-            indices: Vec::new(),
-            member: vec![false; columns],
+            columns: WorkingColumns::new(rows, columns),
             x: Vec::new(),
-            columns: DMatrix::zeros(rows, 0),
             gram: GrowingGram::default(),
             with_y: Vec::new(),
             correlations: Vec::new(),
@@ -78,8 +74,7 @@ impl WorkingSet {
     /// # Errors
     /// When the columns do not have one row a measurement: a broken operator.
     pub fn extend(&mut self, a: &dyn MeasurementOperator, y: &[f64], new: &[usize], values: &[f64]) -> Result<()> {
-        let mut block = DMatrix::zeros(y.len(), new.len());
-        a.columns_into(new, &mut block);
+        let block = self.columns.fetch(a, new);
         let mut linear = vec![0.0; new.len()];
         correlate(block.as_slice(), y, &mut linear);
         self.append(&block, new, values, &linear)
@@ -90,17 +85,12 @@ impl WorkingSet {
     /// # Errors
     /// As [`Self::extend`].
     pub fn append(&mut self, block: &DMatrix<f64>, new: &[usize], values: &[f64], linear: &[f64]) -> Result<()> {
-        let (rows, old, added) = (self.columns.nrows(), self.indices.len(), new.len());
-        if added == 0 {
+        if new.is_empty() {
             return Ok(());
         }
-        self.gram.extend(&self.columns, block)?;
+        self.gram.extend(&self.columns.matrix, block)?;
+        self.columns.append(block, new);
         self.with_y.extend_from_slice(linear);
-        let mut columns: Vec<f64> = std::mem::replace(&mut self.columns, DMatrix::zeros(0, 0)).data.into();
-        columns.extend_from_slice(block.as_slice());
-        self.columns = DMatrix::from_vec(rows, old + added, columns);
-        self.indices.extend_from_slice(new);
-        new.iter().for_each(|&j| self.member[j] = true);
         self.x.extend_from_slice(values);
         self.refresh();
         Ok(())
@@ -109,13 +99,14 @@ impl WorkingSet {
     /// A direction along which the objective falls for ever, where the last [`Self::minimise`] met one: pairs of column
     /// and entry. None for least squares, which has a minimiser.
     pub fn escape(&self) -> Option<Vec<(usize, f64)>> {
-        let named = |direction: &Vec<(usize, f64)>| direction.iter().map(|&(i, v)| (self.indices[i], v)).collect();
+        let named =
+            |direction: &Vec<(usize, f64)>| direction.iter().map(|&(i, v)| (self.columns.indices[i], v)).collect();
         self.escape.as_ref().map(named)
     }
 
     /// Whether a column of the operator belongs to the set.
     pub fn contains(&self, column: usize) -> bool {
-        self.member[column]
+        self.columns.contains(column)
     }
 
     /// Recomputes the correlations from the coefficients.
@@ -128,12 +119,7 @@ impl WorkingSet {
 
     /// Indices and values of the nonzero coefficients.
     pub fn nonzeros(&self) -> (Vec<usize>, Vec<f64>) {
-        self.indices
-            .iter()
-            .zip(&self.x)
-            .filter(|(_, v)| **v != 0.0)
-            .map(|(&j, &v)| (j, v))
-            .unzip()
+        self.columns.nonzeros(&self.x)
     }
 
     fn active(&self) -> Vec<usize> {
