@@ -117,7 +117,7 @@ impl BasisPursuit {
             support: Vec::new(),
             status,
             iterations,
-            applications: path.applications + 1.0 + path.active.len() as f64 / shape.columns as f64,
+            applications: path.applications() + 1.0 + path.active.len() as f64 / shape.columns as f64,
             objective: primal,
             residual_norm,
             certificate: Certificate::DualityGap {

@@ -45,7 +45,7 @@ impl SafeRange {
         SafeRange { exponent }
     }
 
-    fn factor(self) -> f64 {
+    pub fn factor(self) -> f64 {
         2.0f64.powi(-self.exponent)
     }
 
@@ -54,7 +54,7 @@ impl SafeRange {
     }
 
     /// A value of that degree, scaled back factor by factor: the power itself may overflow where the product does not.
-    fn raise(self, value: f64, degree: i32) -> f64 {
+    pub fn raise(self, value: f64, degree: i32) -> f64 {
         let up = 2.0f64.powi(self.exponent);
         (0..degree).fold(value, |value, _| value * up)
     }

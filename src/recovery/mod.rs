@@ -4,6 +4,7 @@
 //! (name, options, builder), and one word in the list of this module; the conformance tests and the command line then
 //! know it.
 
+mod active_columns;
 mod amp;
 mod basis_pursuit;
 mod basis_pursuit_denoising;
@@ -21,8 +22,11 @@ mod growing_gram;
 mod homotopy;
 mod htp;
 mod iht;
+mod inactive;
 mod iterate;
 mod lasso;
+mod lasso_path;
+mod lazy;
 mod list;
 mod logistic_lasso;
 mod niht;
@@ -68,6 +72,7 @@ pub use groups::Groups;
 pub use htp::HardThresholdingPursuit;
 pub use iht::IterativeHardThresholding;
 pub use lasso::{Lasso, Penalty, lambda_max};
+pub use lasso_path::{Breakpoint, LassoPath, Path, PathEnd, PathEvent};
 pub use list::{SOLVERS, find};
 pub use logistic_lasso::LogisticLasso;
 pub use niht::NormalisedIht;
