@@ -9,6 +9,7 @@ mod draw;
 mod imp;
 mod linearize;
 mod list;
+mod path;
 mod progress;
 mod reproduce;
 mod solve;
@@ -47,7 +48,7 @@ macro_rules! commands {
 
 /// Every command, in the order of the help.
 pub static COMMANDS: &[Command] = commands![
-    reproduce, list, describe, claims, draw, imp, linearize, solve, certify, theory
+    reproduce, list, describe, claims, draw, imp, linearize, solve, path, certify, theory
 ];
 
 /// The name of the global flag for JSON.

@@ -177,7 +177,7 @@ fn solver(name: &str, matches: &ArgMatches) -> Result<Box<dyn Solver>> {
 }
 
 /// The middle of some times, the later of two in the middle.
-fn median(times: &mut [f64]) -> f64 {
+pub(super) fn median(times: &mut [f64]) -> f64 {
     times.sort_by(f64::total_cmp);
     times.get(times.len() / 2).copied().unwrap_or(0.0)
 }

@@ -1,7 +1,6 @@
 //! The columns that are active, copied side by side.
 
 use crate::linalg::columns::{accumulate_of, correlate};
-use crate::linalg::norm;
 
 /// Columns that share one visit of the cache with several vectors (256 KiB at a thousand rows).
 const SHARED: usize = 32;
@@ -13,7 +12,6 @@ pub(super) struct ActiveColumns {
     entries: Vec<f64>,
     slots: Vec<usize>,
     free: Vec<usize>,
-    lengths: Vec<f64>,
 }
 
 impl ActiveColumns {
@@ -24,7 +22,6 @@ impl ActiveColumns {
             entries: Vec::new(),
             slots: Vec::new(),
             free: Vec::new(),
-            lengths: Vec::new(),
         }
     }
 
@@ -42,18 +39,11 @@ impl ActiveColumns {
             }
         };
         self.slots.push(slot);
-        self.lengths.push(norm(column));
     }
 
     /// Forgets the column at a position.
     pub fn remove(&mut self, position: usize) {
         self.free.push(self.slots.remove(position));
-        self.lengths.remove(position);
-    }
-
-    /// The Euclidean norms.
-    pub fn lengths(&self) -> &[f64] {
-        &self.lengths
     }
 
     fn column(&self, slot: usize) -> &[f64] {
@@ -63,6 +53,16 @@ impl ActiveColumns {
     /// `y ← y + A_S t`.
     pub fn accumulate(&self, t: &[f64], y: &mut [f64]) {
         accumulate_of(&self.entries, &self.slots, t, y);
+    }
+
+    /// As [`Self::accumulate`] for two sets of coefficients, in one pass over the columns.
+    pub fn accumulate_both(&self, ts: [&[f64]; 2], mut ys: [&mut [f64]; 2]) {
+        for (b, block) in self.slots.chunks(SHARED).enumerate() {
+            let first = b * SHARED;
+            for (t, y) in ts.iter().zip(&mut ys) {
+                accumulate_of(&self.entries, block, &t[first..first + block.len()], y);
+            }
+        }
     }
 
     /// `y ← y + t a` for the column at a position.

@@ -78,7 +78,7 @@ pub(super) struct Homotopy<'a> {
     pub signs: Vec<f64>,
     /// Their values.
     pub values: Vec<f64>,
-    /// `y − A_S x_S`, as carried along.
+    /// `y − A_S x_S`, computed from scratch at the start of every line and carried along it.
     pub residual: Vec<f64>,
     columns: ActiveColumns,
     with_y: Vec<f64>,
@@ -98,8 +98,6 @@ pub(super) struct Homotopy<'a> {
     /// `A_Sᵀ aⱼ` for the column that is about to join, where it is known already.
     cross: Option<Vec<f64>>,
     since_refresh: usize,
-    /// A bound on the distance between the residual carried along and `y − A_S x_S`.
-    pub drift: f64,
     applications: f64,
 }
 
@@ -112,9 +110,17 @@ impl<'a> Homotopy<'a> {
     /// As [`Homotopy::new`], with a given way to follow the inactive columns.
     pub fn following(a: &'a dyn MeasurementOperator, y: &'a [f64], mut inactive: Inactive<'a>) -> Self {
         let shape = a.shape();
-        let largest = inactive.start(y).iter().enumerate().fold((0.0f64, None), |best, (j, c)| {
-            if c.abs() > best.0 { (c.abs(), Some((j, *c))) } else { best }
-        });
+        let largest = inactive
+            .start(y)
+            .iter()
+            .enumerate()
+            .fold((0.0f64, None), |best, (j, c)| {
+                if c.abs() > best.0 {
+                    (c.abs(), Some((j, *c)))
+                } else {
+                    best
+                }
+            });
         let mut path = Homotopy {
             a,
             y,
@@ -138,7 +144,6 @@ impl<'a> Homotopy<'a> {
             feasible: Vec::new(),
             cross: None,
             since_refresh: 0,
-            drift: 0.0,
             applications: 0.0,
         };
         if let Some((first, correlation)) = largest.1 {
@@ -179,7 +184,7 @@ impl<'a> Homotopy<'a> {
         }
     }
 
-    /// By how much a correlation outside the active columns exceeds λ at this point, where it does; the drift comes on top.
+    /// By how much a correlation outside the active columns exceeds λ at this point, where it does.
     pub fn overshoot(&self) -> f64 {
         self.inactive.overshoot(self.lambda, &self.places)
     }
@@ -256,6 +261,15 @@ impl<'a> Homotopy<'a> {
         self.columns.accumulate(&self.direction, &mut self.image);
     }
 
+    /// `u ← A_S t` and `r ← y − A_S x_S`, in one pass over the active columns.
+    fn combine_and_renew(&mut self) {
+        let minus: Vec<f64> = self.values.iter().map(|v| -v).collect();
+        self.image.fill(0.0);
+        self.residual.copy_from_slice(self.y);
+        self.columns
+            .accumulate_both([&self.direction, &minus], [&mut self.image, &mut self.residual]);
+    }
+
     /// Improves `t` by what `A_Sᵀu` misses of the signs.
     fn refine(&mut self, mut missed: Vec<f64>) {
         self.factor.solve_in_place(&mut missed);
@@ -268,7 +282,7 @@ impl<'a> Homotopy<'a> {
     fn aim(&mut self) {
         self.direction.clone_from(&self.forward);
         self.factor.solve_upper(&mut self.direction);
-        self.combine();
+        self.combine_and_renew();
         if let Some(slopes) = self.inactive.aim(&self.image) {
             let miss = |(&j, s): (&usize, &f64)| s - slopes[j];
             let missed: Vec<f64> = self.active.iter().zip(&self.signs).map(miss).collect();
@@ -308,7 +322,10 @@ impl<'a> Homotopy<'a> {
 
     /// How much of the way from the feasible direction to `t` the entry goes until it is 0.
     fn share(&self, i: usize) -> f64 {
-        let (d, t) = ((self.feasible[i] * self.signs[i]).max(0.0), self.direction[i] * self.signs[i]);
+        let (d, t) = (
+            (self.feasible[i] * self.signs[i]).max(0.0),
+            self.direction[i] * self.signs[i],
+        );
         d / (d - t)
     }
 
@@ -382,16 +399,6 @@ impl<'a> Homotopy<'a> {
         let moves = self.residual.iter_mut().zip(&self.image);
         moves.for_each(|(r, u)| *r -= fall * u);
         self.inactive.go(fall);
-        // k products and sums an entry of u, one each of x and of r.
-        let lengths = self.columns.lengths();
-        let sizes = self.values.iter().zip(&self.direction).zip(lengths);
-        let (x, t) = sizes.fold((0.0, 0.0), |(x, t), ((v, d), n)| (x + v.abs() * n, t + d.abs() * n));
-        let products = (self.active.len() + 8) as f64 * fall * t;
-        self.drift += f64::EPSILON * (products + x + norm(&self.residual));
-        if !self.inactive.is_lazy() {
-            // The correlations are carried along too, by inner products with u.
-            self.drift += f64::EPSILON * (self.shape.rows + 8) as f64 * fall * norm(&self.image);
-        }
     }
 
     /// Sets the value that reaches 0 here to 0: what rounding has left of it goes back to the residual.
@@ -399,7 +406,6 @@ impl<'a> Homotopy<'a> {
         if let Next::Drop(i) = next {
             let rest = std::mem::take(&mut self.values[i]);
             self.columns.add(i, rest, &mut self.residual);
-            self.drift += rest.abs() * self.columns.lengths()[i];
         }
     }
 
@@ -439,9 +445,6 @@ impl<'a> Homotopy<'a> {
         let minus: Vec<f64> = self.values.iter().map(|v| -v).collect();
         self.residual.copy_from_slice(self.y);
         self.columns.accumulate(&minus, &mut self.residual);
-        let sizes = self.values.iter().zip(self.columns.lengths());
-        let size = norm(self.y) + sizes.map(|(v, n)| v.abs() * n).sum::<f64>();
-        self.drift = f64::EPSILON * (self.active.len() + 8) as f64 * size;
     }
 
     /// Factorises the active columns anew and solves for the values here, where `next` waits, with one step of refinement.

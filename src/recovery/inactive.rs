@@ -64,7 +64,13 @@ impl<'a> Inactive<'a> {
     }
 
     /// The first column to meet λ before it falls by `limit`; of several the one with the smallest index.
-    pub fn first_to_meet(&mut self, line: &Line<'_>, limit: f64, places: &[Place], left: Option<(usize, f64)>) -> Meeting {
+    pub fn first_to_meet(
+        &mut self,
+        line: &Line<'_>,
+        limit: f64,
+        places: &[Place],
+        left: Option<(usize, f64)>,
+    ) -> Meeting {
         match self {
             Inactive::Every(every) => every.first_to_meet(line, limit, places, left),
             Inactive::Lazy(lazy) => lazy.first_to_meet(line, limit, places, left),

@@ -13,7 +13,8 @@
 //!
 //! `max g ≤ κ/(1 + κ) λ‖x‖₁ + max(0, −x_Sᵀe) + ½(κ/(1 + κ))²‖r‖²`,
 //!
-//! where the quadratic is largest at an end or at its vertex. Both `e` and `ω` are measured at every breakpoint.
+//! where the quadratic is largest at an end or at its vertex. Both `e` and `ω` are measured at every breakpoint, with a residual
+//! that is computed from `x` anew for every segment.
 
 use super::common::{SafeRange, check_positive, check_tolerance};
 use super::homotopy::{Event, Homotopy, Next};
@@ -179,7 +180,11 @@ impl Path {
     pub fn at(&self, lambda: f64) -> Result<(Vec<usize>, Vec<f64>)> {
         let lowest = self.breakpoints.last().map_or(f64::INFINITY, |b| b.lambda);
         if lambda.is_nan() || lambda < lowest {
-            return Err(Error::argument("lambda", format!("a number ≥ {lowest}, where the path ends"), lambda));
+            return Err(Error::argument(
+                "lambda",
+                format!("a number ≥ {lowest}, where the path ends"),
+                lambda,
+            ));
         }
         let above = self.breakpoints.partition_point(|b| b.lambda >= lambda);
         let Some(i) = above.checked_sub(1) else {
@@ -202,7 +207,10 @@ impl Path {
                 }
                 _ => {}
             }
-            values.iter_mut().zip(ends).for_each(|(x, end)| *x += share * (end - *x));
+            values
+                .iter_mut()
+                .zip(ends)
+                .for_each(|(x, end)| *x += share * (end - *x));
         }
         let mut nonzeros: Vec<(usize, f64)> = active.into_iter().zip(values).filter(|(_, v)| *v != 0.0).collect();
         nonzeros.sort_unstable_by_key(|(j, _)| *j);
@@ -239,8 +247,6 @@ struct Corner {
     errors: Vec<f64>,
     /// A bound on `‖Aᵀr‖∞ − λ`, not negative.
     excess: f64,
-    /// What the errors may be off by.
-    doubt: f64,
     residual_norm: f64,
 }
 
@@ -272,8 +278,7 @@ fn segment_gap(start: &Corner, end: &Corner, signs: &[f64]) -> f64 {
     if square < 0.0 && (0.0..=1.0).contains(&vertex) {
         quadratic = quadratic.max(constant + 0.5 * vertex * linear);
     }
-    let doubt = start.doubt.max(end.doubt) * length;
-    shrink * start.lambda * length + quadratic + doubt + across + 0.5 * (shrink * residual).powi(2)
+    shrink * start.lambda * length + quadratic + across + 0.5 * (shrink * residual).powi(2)
 }
 
 impl LassoPath {
@@ -376,25 +381,23 @@ impl LassoPath {
         path.record(last, &point.values);
         let norms = a.column_norms();
         path.applications = 1.0;
-        let longest = norms.iter().copied().fold(0.0, f64::max);
         let mut start = Corner {
             lambda: point.lambda,
             values: point.values.clone(),
             errors: vec![point.last_error()],
             excess: 0.0,
-            doubt: 0.0,
             residual_norm: norm(y),
         };
         let mut idle = 0;
         path.end = loop {
             let (next, fall) = point.advance(smallest);
             let signs = point.signs.clone();
-            let mut end = self.corner(a, y, &norms, longest, &mut point, next);
+            let mut end = self.corner(a, y, &norms, &mut point, next);
             let mut gap = segment_gap(&start, &end, &signs);
             if gap > self.tolerance * scale {
                 point.factorise_anew(next);
                 path.factorisations += 1;
-                end = self.corner(a, y, &norms, longest, &mut point, next);
+                end = self.corner(a, y, &norms, &mut point, next);
                 gap = segment_gap(&start, &end, &signs);
             }
             let column = match next {
@@ -460,33 +463,30 @@ impl LassoPath {
         a: &dyn MeasurementOperator,
         y: &[f64],
         norms: &[f64],
-        longest: f64,
         point: &mut Homotopy<'_>,
         next: Next,
     ) -> Corner {
         let errors = point.measure(next);
-        let doubt = longest * point.drift;
         let largest = errors.iter().fold(0.0f64, |m, e| m.max(e.abs()));
         let mut corner = Corner {
             lambda: point.lambda,
             values: point.values.clone(),
-            excess: point.overshoot().max(largest) + doubt,
+            excess: point.overshoot().max(largest),
             errors,
-            doubt,
             residual_norm: norm(&point.residual),
         };
         if next == Next::Reached {
             let mut correlations = vec![0.0; norms.len()];
             a.adjoint_into(&point.residual, &mut correlations);
             let all = correlations.iter().fold(0.0f64, |m, c| m.max(c.abs()));
-            corner.excess = (all - point.lambda).max(largest).max(0.0) + doubt;
+            corner.excess = (all - point.lambda).max(largest).max(0.0);
             // A residual is a sum of products of this size, each rounded; m of them meet in an inner product.
             let terms = point.active.iter().zip(&point.values);
             let size = norm(y) + terms.map(|(&j, v)| v.abs() * norms[j]).sum::<f64>();
             let rounding = 64.0 * y.len() as f64 * f64::EPSILON * size;
             let stationary = || correlations.iter().zip(norms).all(|(c, n)| c.abs() <= rounding * n);
             if point.lambda == 0.0 && stationary() {
-                (corner.excess, corner.doubt) = (0.0, 0.0);
+                corner.excess = 0.0;
             }
         }
         corner

@@ -131,7 +131,13 @@ impl<'a> Lazy<'a> {
     }
 
     /// The first column to meet λ before it falls by `limit`.
-    pub fn first_to_meet(&mut self, line: &Line<'_>, limit: f64, places: &[Place], left: Option<(usize, f64)>) -> Meeting {
+    pub fn first_to_meet(
+        &mut self,
+        line: &Line<'_>,
+        limit: f64,
+        places: &[Place],
+        left: Option<(usize, f64)>,
+    ) -> Meeting {
         self.evaluated.clear();
         let point = self.new_point(line.residual, line.image);
         let mut best = (limit, None);
@@ -141,7 +147,12 @@ impl<'a> Lazy<'a> {
             };
             self.look_at(guess, point, line, places, left, &mut best);
         }
-        let end: Vec<f64> = line.residual.iter().zip(line.image).map(|(r, u)| r - best.0 * u).collect();
+        let end: Vec<f64> = line
+            .residual
+            .iter()
+            .zip(line.image)
+            .map(|(r, u)| r - best.0 * u)
+            .collect();
         self.view_all(&end);
         let lambda = line.lambda - best.0;
         self.beyond = best.0;

@@ -1,0 +1,215 @@
+//! `path`: the LASSO for every penalty at once, on matrices from files.
+
+use super::Answer;
+use clap::{Arg, ArgMatches, Command, value_parser};
+use serde_json::{Value, json};
+use std::fmt::Write;
+use std::path::{Path, PathBuf};
+use std::time::Instant;
+use ticketsense::data::npy;
+use ticketsense::operators::{DenseOperator, MeasurementOperator, Shape};
+use ticketsense::recovery::{self, LassoPath, PathEnd, Penalty};
+use ticketsense::{Error, Result, files};
+
+/// Breakpoints shown to people; all of them go to `--out`.
+const SHOWN: usize = 20;
+
+/// The command line of `path`.
+pub fn command() -> Command {
+    let file = |name: &'static str, value: &'static str, help: &'static str| {
+        Arg::new(name)
+            .long(name)
+            .value_name(value)
+            .value_parser(value_parser!(PathBuf))
+            .help(help)
+    };
+    let number = |name: &'static str, help: &'static str| {
+        Arg::new(name)
+            .long(name)
+            .value_name("NUMBER")
+            // "-1" is a wrong number, not an unknown option.
+            .allow_negative_numbers(true)
+            .value_parser(value_parser!(f64))
+            .help(help)
+    };
+    Command::new("path")
+        .about("Follow the LASSO's whole solution path, with the duality gap of every segment")
+        .arg(file("matrix", "A.npy", "The measurement matrix: two-dimensional, f32 or f64").required(true))
+        .arg(file("rhs", "y.npy", "The measurements: one-dimensional").required(true))
+        .arg(number("lambda", "The penalty at which the path ends, at least 0").conflicts_with("lambda-ratio"))
+        .arg(number(
+            "lambda-ratio",
+            "The same as a multiple of λ_max = ‖Aᵀy‖∞, where the path begins [default: 0.01]",
+        ))
+        .arg(number(
+            "tolerance",
+            "Factorise anew where a segment's duality gap exceeds this multiple of ½‖y‖² [default: 1e-10]",
+        ))
+        .arg(
+            Arg::new("max-segments")
+                .long("max-segments")
+                .value_name("INTEGER")
+                .allow_negative_numbers(true)
+                .value_parser(value_parser!(usize))
+                .help("The most segments [default: 100000]"),
+        )
+        .arg(file("out", "FILE.csv", "Write the breakpoints here"))
+        .arg(
+            Arg::new("repeat")
+                .long("repeat")
+                .value_name("N")
+                .value_parser(value_parser!(u32).range(1..))
+                .default_value("1")
+                .help("Follow the path so many times and report the median of the seconds, for measurements of speed"),
+        )
+}
+
+/// Runs `path`.
+///
+/// # Errors
+/// When a number is out of its range, a file is not what it should be, or the shapes do not fit.
+pub fn run(matches: &ArgMatches) -> Result<Answer> {
+    let real = |name: &str| matches.get_one::<f64>(name).copied();
+    let smallest = match (real("lambda"), real("lambda-ratio")) {
+        (Some(lambda), _) => Penalty::Absolute(lambda),
+        (None, ratio) => Penalty::RatioOfMax(ratio.unwrap_or(0.01)),
+    };
+    let default = LassoPath::new(smallest);
+    let method = LassoPath {
+        tolerance: real("tolerance").unwrap_or(default.tolerance),
+        max_segments: matches.get_one("max-segments").copied().unwrap_or(default.max_segments),
+        ..default
+    };
+    let a = DenseOperator::new(npy::read_matrix(super::option::<PathBuf>(matches, "matrix")?)?)?;
+    let y = npy::read_vector(super::option::<PathBuf>(matches, "rhs")?)?;
+    let repeats = *super::option::<u32>(matches, "repeat")?;
+    let mut followed = None;
+    let mut times = Vec::new();
+    for _ in 0..repeats {
+        let begin = Instant::now();
+        followed = Some(method.solve(&a, &y)?);
+        times.push(begin.elapsed().as_secs_f64());
+    }
+    let seconds = super::solve::median(&mut times);
+    let path = followed.ok_or_else(|| Error::argument("repeat", "a whole number ≥ 1", repeats))?;
+    if let Some(file) = matches.get_one::<PathBuf>("out") {
+        write(file, &path)?;
+    }
+    Ok(answer(a.shape(), &path, seconds))
+}
+
+fn column(breakpoint: &recovery::Breakpoint) -> (String, String) {
+    breakpoint
+        .column
+        .map_or_else(Default::default, |(j, sign)| (j.to_string(), format!("{sign}")))
+}
+
+/// One line a breakpoint, λ falling.
+fn write(file: &Path, path: &recovery::Path) -> Result<()> {
+    let mut text = String::from("lambda,event,column,sign,nonzeros,residual_norm,segment_gap\n");
+    for b in &path.breakpoints {
+        let (column, sign) = column(b);
+        let _ = writeln!(
+            text,
+            "{:?},{},{column},{sign},{},{:?},{:?}",
+            b.lambda,
+            b.event.as_str(),
+            b.nonzeros,
+            b.residual_norm,
+            b.segment_gap
+        );
+    }
+    files::write_atomic(file, text.as_bytes())
+}
+
+fn answer(shape: Shape, path: &recovery::Path, seconds: f64) -> Answer {
+    let breakpoints: Vec<Value> = path
+        .breakpoints
+        .iter()
+        .map(|b| {
+            json!({
+                "lambda": b.lambda,
+                "event": b.event.as_str(),
+                "column": b.column.map(|(j, _)| j),
+                "sign": b.column.map(|(_, sign)| sign as i64),
+                "nonzeros": b.nonzeros,
+                "residual_norm": b.residual_norm,
+                "segment_gap": b.segment_gap,
+            })
+        })
+        .collect();
+    let dependent: Vec<Value> = path
+        .dependent
+        .iter()
+        .map(|(j, lambda)| json!({ "column": j, "lambda": lambda }))
+        .collect();
+    let object = json!({
+        "rows": shape.rows,
+        "columns": shape.columns,
+        "status": path.status().as_str(),
+        "tied_column": match path.end { PathEnd::Tied { column } => Some(column), _ => None },
+        "segments": path.breakpoints.len().saturating_sub(1),
+        "worst_gap": path.worst_gap(),
+        "relative_gap": path.relative_gap(),
+        "factorisations": path.factorisations,
+        "applications": path.applications,
+        "dependent": dependent,
+        "breakpoints": breakpoints,
+        "seconds": seconds,
+    });
+    Answer {
+        text: page(shape, path, seconds),
+        json: object,
+        code: 0,
+    }
+}
+
+fn page(shape: Shape, path: &recovery::Path, seconds: f64) -> String {
+    let mut out = format!("LASSO path on a {shape} matrix\n");
+    let mut line = |what: &str, value: String| {
+        let _ = writeln!(out, "{what:<14} {value}");
+    };
+    line("status", path.status().to_string());
+    if let PathEnd::Tied { column } = path.end {
+        line("tied at", format!("column {column}, which moved last"));
+    }
+    line("segments", path.breakpoints.len().saturating_sub(1).to_string());
+    line(
+        "worst gap",
+        format!("{:.3e} ({:.3e} of ½‖y‖²)", path.worst_gap(), path.relative_gap()),
+    );
+    line("factorisations", path.factorisations.to_string());
+    line("applications", format!("{:.2}", path.applications));
+    if let Some((j, lambda)) = path.dependent.first() {
+        let others = match path.dependent.len() - 1 {
+            0 => String::new(),
+            others => format!(", and {others} more"),
+        };
+        line(
+            "not unique",
+            format!("column {j} depends on active ones from λ = {lambda:.6e}{others}"),
+        );
+    }
+    out.push_str("\n       lambda  event    column  sign  nonzeros  residual norm  segment gap\n");
+    for b in path.breakpoints.iter().take(SHOWN) {
+        let (column, sign) = column(b);
+        let _ = writeln!(
+            out,
+            "{:>13.6e}  {:<7}  {column:>6}  {sign:>4}  {:>8}  {:>13.6e}  {:>11.3e}",
+            b.lambda,
+            b.event.as_str(),
+            b.nonzeros,
+            b.residual_norm,
+            b.segment_gap
+        );
+    }
+    if path.breakpoints.len() > SHOWN {
+        let _ = writeln!(
+            out,
+            "          ...  and {} more (--out writes all)",
+            path.breakpoints.len() - SHOWN
+        );
+    }
+    let _ = writeln!(out, "{seconds:.3} s");
+    out
+}
