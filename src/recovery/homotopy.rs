@@ -78,7 +78,7 @@ pub(super) struct Homotopy<'a> {
     pub signs: Vec<f64>,
     /// Their values.
     pub values: Vec<f64>,
-    /// `y − A_S x_S`, computed from scratch at the start of every line and carried along it.
+    /// `y − A_S x_S`, carried along.
     pub residual: Vec<f64>,
     columns: ActiveColumns,
     with_y: Vec<f64>,
@@ -98,6 +98,8 @@ pub(super) struct Homotopy<'a> {
     /// `A_Sᵀ aⱼ` for the column that is about to join, where it is known already.
     cross: Option<Vec<f64>>,
     since_refresh: usize,
+    /// Whether the residual is computed from scratch at the start of every line.
+    renews: bool,
     applications: f64,
 }
 
@@ -144,12 +146,18 @@ impl<'a> Homotopy<'a> {
             feasible: Vec::new(),
             cross: None,
             since_refresh: 0,
+            renews: false,
             applications: 0.0,
         };
         if let Some((first, correlation)) = largest.1 {
             path.join(first, 1.0f64.copysign(correlation));
         }
         path
+    }
+
+    /// Computes the residual from scratch at the start of every line from now on, for those who measure it.
+    pub fn renew_always(&mut self) {
+        self.renews = true;
     }
 
     /// Operator applications so far.
@@ -282,7 +290,11 @@ impl<'a> Homotopy<'a> {
     fn aim(&mut self) {
         self.direction.clone_from(&self.forward);
         self.factor.solve_upper(&mut self.direction);
-        self.combine_and_renew();
+        if self.renews {
+            self.combine_and_renew();
+        } else {
+            self.combine();
+        }
         if let Some(slopes) = self.inactive.aim(&self.image) {
             let miss = |(&j, s): (&usize, &f64)| s - slopes[j];
             let missed: Vec<f64> = self.active.iter().zip(&self.signs).map(miss).collect();

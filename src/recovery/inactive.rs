@@ -8,8 +8,9 @@ use crate::operators::MeasurementOperator;
 const PARALLEL: f64 = 1e-12;
 /// A correlation that near to λ, relative to it, is on the bound.
 const ON_BOUND: f64 = 1e-11;
-/// From so many entries on (8 MiB) columns are looked at only when they may matter.
-const LARGE: usize = 1 << 20;
+/// From so many entries on (1 MiB) columns are looked at only when they may matter: smaller matrices are read faster than
+/// bounds are computed.
+const LARGE: usize = 1 << 17;
 
 /// The line ahead: the residual is `r − γu` where the penalty is `λ − γ`.
 #[derive(Clone, Copy, Debug)]

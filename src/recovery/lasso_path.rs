@@ -379,6 +379,7 @@ impl LassoPath {
         last.column = point.active.first().copied().zip(point.signs.first().copied());
         last.nonzeros = point.active.len();
         path.record(last, &point.values);
+        point.renew_always();
         let norms = a.column_norms();
         path.applications = 1.0;
         let mut start = Corner {

@@ -23,8 +23,6 @@ const KEPT: usize = 48;
 const UNKNOWN: usize = KEPT;
 /// A point's residual counts as a direction of its own when this much of its square is orthogonal to `u`.
 const SEPARATE: f64 = 1e-8;
-/// Columns evaluated before the bounds, so that the line is not taken to be longer than it is.
-const GUESSES: usize = 2;
 
 /// An earlier point: `r_b` and `u_b` with their inner products.
 #[derive(Clone, Debug, Default)]
@@ -141,10 +139,8 @@ impl<'a> Lazy<'a> {
         self.evaluated.clear();
         let point = self.new_point(line.residual, line.image);
         let mut best = (limit, None);
-        for _ in 0..GUESSES {
-            let Some(guess) = self.guess(line.lambda, best.0, places, left, point) else {
-                break;
-            };
+        // Looked at before the bounds, so that the line is not taken to be longer than it is.
+        if let Some(guess) = self.guess(line.lambda, best.0, places, left, point) {
             self.look_at(guess, point, line, places, left, &mut best);
         }
         let end: Vec<f64> = line
