@@ -5,10 +5,11 @@ compared:
 
     pip install numpy scikit-learn celer skglm spams-bin
     cargo build --release
-    python benches/peers/recovery.py --program target/release/ticketsense [--wide] [--task lasso omp bp]
+    python benches/peers/recovery.py --program target/release/ticketsense [--wide] [--task lasso omp bp path]
 
 A peer that is not installed is left out. LASSO answers are compared by their duality gap, computed here from the answer
-alone: a peer is run at a falling tolerance until its gap is at most 1e-6 of the value at zero, and that run is timed.
+alone: a peer is run at a falling tolerance until its gap is at most 1e-6 of the value at zero, and that run is timed. Paths
+are followed exactly by the program, SPAMS and scikit-learn's lars_path; skglm solves at a hundred penalties, to that gap at each.
 """
 
 import argparse
@@ -29,6 +30,7 @@ import numpy as np  # noqa: E402  (threads are set first)
 warnings.filterwarnings("ignore")
 
 TARGET = 1e-6
+TASKS = ["lasso", "omp", "bp", "path"]
 
 
 def problem(rows, columns, nonzeros, correlation, snr, seed):
@@ -149,10 +151,58 @@ def omp_peers(a, rhs, nonzeros, repeats):
     return found
 
 
-def ours(program, folder, a, rhs, options, repeats):
+def path_peers(a, y, ratio, repeats):
+    m = len(y)
+    largest = np.abs(a.T @ y).max()
+    found = {}
+    try:
+        import spams
+
+        def run():
+            return spams.lasso(np.asfortranarray(y[:, None]), D=a, lambda1=ratio * largest, mode=2, numThreads=1)
+
+        if relative_gap(a, y, ratio * largest, np.ravel(run().toarray())) <= TARGET:
+            found["SPAMS"] = median_time(run, repeats)
+    except ImportError:
+        pass
+    try:
+        from sklearn.linear_model import lars_path
+
+        def lars():
+            return lars_path(a, y, method="lasso", alpha_min=ratio * largest / m, max_iter=100000, copy_X=True)
+
+        if relative_gap(a, y, ratio * largest, lars()[2][:, -1]) <= TARGET:
+            found["scikit-learn LARS"] = median_time(lars, 1)
+    except ImportError:
+        pass
+    try:
+        from skglm.datafits import Quadratic
+        from skglm.penalties import L1
+        from skglm.solvers import AndersonCD
+
+        penalties = np.geomspace(1.0, ratio, 100) * largest / m
+
+        def grid(tolerance):
+            solver = AndersonCD(tol=tolerance, fit_intercept=False, warm_start=True, max_iter=500, max_epochs=100000)
+            return solver.path(a, y, Quadratic(), L1(alpha=penalties[0]), penalties)[1]
+
+        for exponent in range(4, 13):
+            tolerance = 10.0**-exponent
+            answers = grid(tolerance)
+            if all(relative_gap(a, y, m * lam, x) <= TARGET for lam, x in zip(penalties[1:], answers.T[1:])):
+                found["skglm, 100 points"] = median_time(lambda: grid(tolerance), 1)
+                break
+    except ImportError:
+        pass
+    return found
+
+
+def ours(program, folder, a, rhs, options, repeats, command="solve"):
     np.save(f"{folder}/A.npy", a)
     np.save(f"{folder}/y.npy", rhs)
-    line = [program, "solve", "--matrix", f"{folder}/A.npy", "--rhs", f"{folder}/y.npy", "--jobs", "1", "--json"]
+    line = [program, command, "--matrix", f"{folder}/A.npy", "--rhs", f"{folder}/y.npy", "--json"]
+    if command == "solve":
+        line += ["--jobs", "1"]
     out = subprocess.run(line + ["--repeat", str(repeats)] + options, capture_output=True, text=True, check=True)
     return json.loads(out.stdout)
 
@@ -212,11 +262,22 @@ def run_basis_pursuit(program, folder):
         report(f"basis pursuit {columns // 2}x{columns}, k = {nonzeros}", mine / trials, {"SPAMS": theirs / trials} if spams else {})
 
 
+def run_path(program, folder):
+    shapes = [(200, 800, 20, 0.0), (1000, 5000, 50, 0.0), (1000, 5000, 50, 0.9)]
+    for rows, columns, nonzeros, correlation in shapes:
+        a, _, y = problem(rows, columns, nonzeros, correlation, 10.0, 1)
+        for ratio in (0.1, 0.01):
+            answer = ours(program, folder, a, y, ["--lambda-ratio", str(ratio)], 6, "path")
+            name = f"path {rows}x{columns} corr {correlation} to lambda/max {ratio}"
+            note = f"worst gap {answer['relative_gap']:.1e}, {answer['segments']} segments"
+            report(name, answer["seconds"], path_peers(a, y, ratio, 3), note)
+
+
 def main():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--program", default="target/release/ticketsense")
     parser.add_argument("--wide", action="store_true", help="the LASSO at 2000x20000 as well")
-    parser.add_argument("--task", nargs="+", choices=["lasso", "omp", "bp"], default=["lasso", "omp", "bp"])
+    parser.add_argument("--task", nargs="+", choices=TASKS, default=TASKS)
     chosen = parser.parse_args()
     if not os.path.exists(chosen.program):
         sys.exit(f"no program at {chosen.program}: cargo build --release")
@@ -227,6 +288,8 @@ def main():
             run_omp(chosen.program, folder)
         if "bp" in chosen.task:
             run_basis_pursuit(chosen.program, folder)
+        if "path" in chosen.task:
+            run_path(chosen.program, folder)
 
 
 main()

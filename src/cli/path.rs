@@ -213,3 +213,115 @@ fn page(shape: Shape, path: &recovery::Path, seconds: f64) -> String {
     let _ = writeln!(out, "{seconds:.3} s");
     out
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use nalgebra::DMatrix;
+
+    struct Folder(PathBuf);
+
+    impl Folder {
+        /// With a matrix and a right-hand side.
+        fn new(name: &str, a: &DMatrix<f64>, y: &[f64]) -> Self {
+            let path = std::env::temp_dir().join(format!("ticketsense-path-{name}-{}", std::process::id()));
+            std::fs::create_dir_all(&path).unwrap();
+            npy::write_matrix(path.join("A.npy"), a).unwrap();
+            npy::write_vector(path.join("y.npy"), y).unwrap();
+            Folder(path)
+        }
+        fn path(&self, name: &str) -> String {
+            self.0.join(name).to_str().unwrap().to_string()
+        }
+        fn follow(&self, options: &[&str]) -> Result<Answer> {
+            let (a, y) = (self.path("A.npy"), self.path("y.npy"));
+            let line = ["path", "--matrix", &a, "--rhs", &y];
+            let line = line.into_iter().chain(options.iter().copied());
+            run(&command().try_get_matches_from(line).unwrap())
+        }
+    }
+
+    impl Drop for Folder {
+        fn drop(&mut self) {
+            let _ = std::fs::remove_dir_all(&self.0);
+        }
+    }
+
+    #[test]
+    fn the_breakpoints_are_printed_and_written_with_every_promised_key() {
+        // Orthogonal columns: column j joins at |aⱼᵀy|, here 12, 4 and ½.
+        let a = DMatrix::from_diagonal(&nalgebra::dvector![1.0, 2.0, 1.0]);
+        let folder = Folder::new("keys", &a, &[4.0, -6.0, 0.5]);
+        let out = folder.path("path.csv");
+        let found = folder.follow(&["--lambda", "1", "--out", &out]).unwrap();
+        for key in [
+            "rows",
+            "columns",
+            "status",
+            "tied_column",
+            "segments",
+            "worst_gap",
+            "relative_gap",
+            "factorisations",
+            "applications",
+            "dependent",
+            "breakpoints",
+            "seconds",
+        ] {
+            assert!(found.json.get(key).is_some(), "{key}");
+        }
+        assert_eq!(found.json["status"], "converged");
+        assert_eq!(found.json["segments"], 2);
+        assert_eq!(found.json["breakpoints"][0]["sign"], -1);
+        let lines = std::fs::read_to_string(&out).unwrap();
+        let lines: Vec<&str> = lines.lines().collect();
+        assert_eq!(lines[0], "lambda,event,column,sign,nonzeros,residual_norm,segment_gap");
+        assert!(lines[1].starts_with("12.0,joined,1,-1,1,"), "{}", lines[1]);
+        assert!(lines[2].starts_with("4.0,joined,0,1,2,"), "{}", lines[2]);
+        assert!(lines[3].starts_with("1.0,ended,,,2,"), "{}", lines[3]);
+        assert_eq!(lines.len(), 4);
+        for word in ["converged", "joined", "ended"] {
+            assert!(found.text.contains(word), "{}", found.text);
+        }
+        // The default end, λ_max/100, is below the last correlation.
+        assert_eq!(folder.follow(&[]).unwrap().json["segments"], 3);
+    }
+
+    #[test]
+    fn a_minimiser_that_is_not_unique_and_a_limit_are_named() {
+        let folder = Folder::new("named", &nalgebra::dmatrix![1.0, 1.0, 0.0; 0.0, 0.0, 1.0], &[2.0, 1.0]);
+        let found = folder.follow(&["--lambda-ratio", "0.1"]).unwrap();
+        assert_eq!(found.json["dependent"], json!([{ "column": 1, "lambda": 2.0 }]));
+        assert!(found.text.contains("not unique"), "{}", found.text);
+        let short = folder.follow(&["--max-segments", "1"]).unwrap();
+        assert_eq!(short.json["status"], "iteration-limit");
+    }
+
+    #[test]
+    fn numbers_out_of_range_and_misfitting_data_are_refused() {
+        let folder = Folder::new("refused", &DMatrix::identity(2, 2), &[1.0, 1.0]);
+        for options in [
+            ["--lambda", "-1"],
+            ["--lambda-ratio", "nan"],
+            ["--tolerance", "1"],
+            ["--max-segments", "0"],
+        ] {
+            let error = folder.follow(&options).unwrap_err();
+            assert_eq!(super::super::exit_code(&error), 2, "{options:?}: {error}");
+        }
+        npy::write_vector(folder.path("y.npy"), &[1.0]).unwrap();
+        assert!(folder.follow(&[]).is_err());
+        let both = [
+            "path",
+            "--matrix",
+            "A",
+            "--rhs",
+            "y",
+            "--lambda",
+            "1",
+            "--lambda-ratio",
+            "1",
+        ];
+        assert!(command().try_get_matches_from(both).is_err());
+    }
+}

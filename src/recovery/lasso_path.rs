@@ -8,13 +8,13 @@
 //!
 //! `g(λ) = (1 − ρ) λ‖x‖₁ − ρ x_Sᵀe + ½(1 − ρ)²‖r‖²`,
 //!
-//! in which nothing large cancels. Without excess it is the quadratic `−x_Sᵀe` in λ. With it, `1 − ρ = κ/(1 + κ)` where
-//! `κ = ω/λ` is at most its larger end, and so are `‖x‖₁` and `‖r‖`, so that
+//! in which nothing large cancels. Without excess it is the quadratic `−x_Sᵀe` in λ, largest at an end of the segment or at
+//! its vertex. With it, let `Ω` be the larger `ω` of the two ends, `K` the larger `ω/λ`, `Λ` the larger λ, `X` the larger
+//! `‖x‖₁`, `R` the larger `‖r‖` and `Q` the larger `‖r‖/λ`; each of them bounds the same quantity between the ends. So
 //!
-//! `max g ≤ κ/(1 + κ) λ‖x‖₁ + max(0, −x_Sᵀe) + ½(κ/(1 + κ))²‖r‖²`,
+//! `max g ≤ min(Ω, Λ K/(1 + K)) X + max(0, −x_Sᵀe) + ½ min(Ω Q, R K/(1 + K))²`.
 //!
-//! where the quadratic is largest at an end or at its vertex. Both `e` and `ω` are measured at every breakpoint, with a residual
-//! that is computed from `x` anew for every segment.
+//! Both `e` and `ω` are measured at every breakpoint, with a residual that is computed from `x` anew for every segment.
 
 use super::common::{SafeRange, check_positive, check_tolerance};
 use super::homotopy::{Event, Homotopy, Next};
@@ -24,12 +24,17 @@ use crate::linalg::{dot, norm};
 use crate::operators::MeasurementOperator;
 use crate::outcome::{Progress, Status, Watch};
 
+/// A gap beyond the tolerance must grow by this factor before the columns are factorised once more.
+const GROWTH: f64 = 10.0;
+/// So many moves at one λ, for every row, are a tie without end.
+const MOVES: usize = 10;
+
 /// The LASSO's whole solution path down to a smallest penalty, piecewise linear in λ and followed exactly.
 ///
 /// The path is followed breakpoint by breakpoint with an up- and down-dated Cholesky factor. Of a large stored matrix only
 /// the columns that may join are looked at: the others are excluded by a bound from an earlier look. On every segment
 /// the largest duality gap is bounded from the optimality errors measured at its two ends; where that exceeds the
-/// tolerance the active columns are factorised anew.
+/// tolerance, the active columns are factorised anew; where that does not help, again once the gap has grown tenfold.
 ///
 /// Several columns may meet λ at once (matrices of signs, repeated columns). They join one after the other at that λ, those
 /// that would move against their sign are dropped again, and a column that depends on the active ones stays out: the
@@ -252,18 +257,24 @@ struct Corner {
 
 /// The bound on the duality gap between two corners, as derived at the top of this file.
 fn segment_gap(start: &Corner, end: &Corner, signs: &[f64]) -> f64 {
-    let ratio = |c: &Corner| if c.excess == 0.0 { 0.0 } else { c.excess / c.lambda };
-    let kappa = ratio(start).max(ratio(end));
+    let larger = |of: &dyn Fn(&Corner) -> f64| of(start).max(of(end));
+    let over = |part: f64, lambda: f64| if part == 0.0 { 0.0 } else { part / lambda };
+    let excess = larger(&|c| c.excess);
+    let kappa = larger(&|c| over(c.excess, c.lambda));
     let shrink = if kappa.is_finite() { kappa / (1.0 + kappa) } else { 1.0 };
-    let length = |c: &Corner| c.values.iter().map(|v| v.abs()).sum::<f64>();
-    let length = length(start).max(length(end));
-    let residual = start.residual_norm.max(end.residual_norm);
+    let length = larger(&|c| c.values.iter().map(|v| v.abs()).sum());
+    let residual = if excess == 0.0 {
+        0.0
+    } else {
+        let quotient = larger(&|c| over(c.residual_norm, c.lambda));
+        (excess * quotient).min(shrink * larger(&|c| c.residual_norm))
+    };
     // The derivation takes the signs of x to be s: where rounding has carried a value across 0, λ‖x‖₁ is larger.
     let wrong = |c: &Corner| {
         let across = c.values.iter().zip(signs).filter(|(v, s)| **v * **s < 0.0);
         across.map(|(v, _)| v.abs()).sum::<f64>()
     };
-    let across = 2.0 * start.lambda * wrong(start).max(wrong(end));
+    let across = 2.0 * start.lambda * larger(&wrong);
     // −xᵀe at x = x₀ + θ(x₁ − x₀) and e alike.
     let (mut constant, mut linear, mut square) = (0.0, 0.0, 0.0);
     let ends = start.values.iter().zip(&end.values);
@@ -278,7 +289,9 @@ fn segment_gap(start: &Corner, end: &Corner, signs: &[f64]) -> f64 {
     if square < 0.0 && (0.0..=1.0).contains(&vertex) {
         quadratic = quadratic.max(constant + 0.5 * vertex * linear);
     }
-    shrink * start.lambda * length + quadratic + across + 0.5 * (shrink * residual).powi(2)
+    let gap = excess.min(shrink * start.lambda) * length + quadratic + across + 0.5 * residual * residual;
+    // Where something has overflowed nothing is known.
+    if gap.is_nan() { f64::INFINITY } else { gap }
 }
 
 impl LassoPath {
@@ -389,17 +402,20 @@ impl LassoPath {
             excess: 0.0,
             residual_norm: norm(y),
         };
+        // A gap that a new factorisation could not lower is not worth another until it has grown.
+        let mut allowed = self.tolerance * scale;
         let mut idle = 0;
         path.end = loop {
             let (next, fall) = point.advance(smallest);
             let signs = point.signs.clone();
             let mut end = self.corner(a, y, &norms, &mut point, next);
             let mut gap = segment_gap(&start, &end, &signs);
-            if gap > self.tolerance * scale {
+            if gap > allowed {
                 point.factorise_anew(next);
                 path.factorisations += 1;
                 end = self.corner(a, y, &norms, &mut point, next);
                 gap = segment_gap(&start, &end, &signs);
+                allowed = allowed.max(GROWTH * gap);
             }
             let column = match next {
                 Next::Join(j, sign) => Some((j, sign)),
@@ -443,7 +459,7 @@ impl LassoPath {
             match column {
                 None => break PathEnd::Reached,
                 _ if !go_on => break PathEnd::Stopped,
-                Some((column, _)) if idle > 10 * y.len() + 100 => break PathEnd::Tied { column },
+                Some((column, _)) if idle > MOVES * (y.len() + 10) => break PathEnd::Tied { column },
                 _ if path.breakpoints.len() > self.max_segments => break PathEnd::SegmentLimit,
                 _ => {}
             }
