@@ -61,7 +61,7 @@ pub(super) struct Lazy<'a> {
     slopes: Vec<f64>,
     point_of: Vec<usize>,
     points: Vec<Point>,
-    views: [View; KEPT + 1],
+    views: Vec<View>,
     /// How much farther the views look than the path has gone.
     beyond: f64,
     /// Looked at on the line ahead, and how far that has been gone.
@@ -83,7 +83,7 @@ impl<'a> Lazy<'a> {
             slopes: vec![0.0; columns],
             point_of: vec![UNKNOWN; columns],
             points: Vec::new(),
-            views: [NOTHING; KEPT + 1],
+            views: vec![NOTHING; KEPT + 1],
             beyond: 0.0,
             evaluated: Vec::new(),
             gone: 0.0,
@@ -153,8 +153,8 @@ impl<'a> Lazy<'a> {
         let lambda = line.lambda - best.0;
         self.beyond = best.0;
         self.views[point] = NOTHING;
-        for j in 0..self.norms.len() {
-            if places[j] == Place::Active || self.point_of[j] == point {
+        for (j, place) in places.iter().enumerate() {
+            if *place == Place::Active || self.point_of[j] == point {
                 continue;
             }
             let view = &self.views[self.point_of[j]];
@@ -189,9 +189,9 @@ impl<'a> Lazy<'a> {
         present: usize,
     ) -> Option<usize> {
         let (mut best, mut found) = (limit, None);
-        for j in 0..self.norms.len() {
+        for (j, place) in places.iter().enumerate() {
             let point = self.point_of[j];
-            if places[j] != Place::Out || point == UNKNOWN || point == present || left.is_some_and(|(k, _)| k == j) {
+            if *place != Place::Out || point == UNKNOWN || point == present || left.is_some_and(|(k, _)| k == j) {
                 continue;
             }
             let (view, w) = (&self.views[point], self.slopes[j]);
