@@ -147,6 +147,7 @@ pub struct Path {
     pub factorisations: usize,
     /// Operator applications spent.
     pub applications: f64,
+    relative_gap: f64,
     /// The values at all breakpoints, on the columns active below each.
     values: Vec<f64>,
     /// Where those of a breakpoint begin.
@@ -159,19 +160,17 @@ impl Path {
         self.breakpoints.iter().fold(0.0, |worst, b| worst.max(b.segment_gap))
     }
 
-    /// [`Path::worst_gap`] relative to `½‖y‖²`; 0 for a gap of 0 whatever the scale.
+    /// [`Path::worst_gap`] relative to `½‖y‖²`, also where these themselves are too small to be numbers; 0 for a gap of 0
+    /// whatever the scale.
     pub fn relative_gap(&self) -> f64 {
-        match self.worst_gap() {
-            0.0 => 0.0,
-            gap => gap / self.scale,
-        }
+        self.relative_gap
     }
 
     /// `Converged` where the smallest penalty is reached and no segment's gap exceeds the tolerance, `Stalled` where one
     /// does or columns are tied without end.
     pub fn status(&self) -> Status {
         match self.end {
-            PathEnd::Reached if self.worst_gap() <= self.tolerance * self.scale => Status::Converged,
+            PathEnd::Reached if self.relative_gap <= self.tolerance => Status::Converged,
             PathEnd::Reached | PathEnd::Tied { .. } => Status::Stalled,
             PathEnd::SegmentLimit => Status::IterationLimit,
             PathEnd::Stopped => Status::Stopped,
@@ -371,6 +370,7 @@ impl LassoPath {
             tolerance: self.tolerance,
             factorisations: 0,
             applications: 0.0,
+            relative_gap: 0.0,
             values: Vec::new(),
             starts: Vec::new(),
         };
@@ -448,6 +448,9 @@ impl LassoPath {
                 segment_gap: gap,
             };
             path.record(breakpoint, &point.values);
+            if gap > 0.0 {
+                path.relative_gap = path.relative_gap.max(gap / scale);
+            }
             let length: f64 = point.values.iter().map(|v| v.abs()).sum();
             let go_on = watch.tell(&Progress {
                 iteration: path.breakpoints.len() - 1,

@@ -379,6 +379,20 @@ fn a_tolerance_below_rounding_factorises_anew_and_says_that_it_was_not_met() {
 }
 
 #[test]
+fn columns_whose_squares_are_no_numbers_give_no_proof_of_anything() {
+    let seed = Seed::root(32);
+    let a = GaussianEnsemble { rows: 6, columns: 12 }.draw(&seed).unwrap();
+    let y = reference::normal_vector(6, &seed);
+    for (columns, data) in [(1e200, 1e-200), (1e-200, 1e-150), (1e200, 1.0)] {
+        let a = DenseOperator::new(a.matrix() * columns).unwrap();
+        let y: Vec<f64> = y.iter().map(|v| v * data).collect();
+        let path = down_to(0.1).solve(&a, &y).unwrap();
+        assert_eq!(path.status(), Status::Stalled);
+        assert!(path.relative_gap() > 1e-3);
+    }
+}
+
+#[test]
 fn unusable_numbers_are_refused() {
     let a = DenseOperator::new(dmatrix![1.0, 2.0]).unwrap();
     let refuses = |method: LassoPath, y: &[f64]| method.solve(&a, y).is_err();
