@@ -237,6 +237,31 @@ fn ties_of_random_signs_are_resolved_at_one_penalty() {
 }
 
 #[test]
+fn small_matrices_of_few_different_numbers_never_lead_into_a_circle() {
+    let mut tied = 0;
+    for replicate in 0..3000 {
+        let seed = Seed::root(33).replicate(replicate);
+        let (rows, columns) = (3 + replicate as usize % 4, 8 + replicate as usize % 13);
+        let entries = reference::normal_vector(rows * (columns + 1), &seed);
+        let whole: Vec<f64> = entries.iter().map(|v| v.round().clamp(-1.0, 1.0)).collect();
+        let a = DenseOperator::new(DMatrix::from_column_slice(rows, columns, &whole[rows..])).unwrap();
+        let y: Vec<f64> = entries[..rows].iter().map(|v| (2.0 * v).round()).collect();
+        let path = down_to(0.01).solve(&a, &y).unwrap();
+        assert_eq!(
+            (path.end, path.status()),
+            (PathEnd::Reached, Status::Converged),
+            "replicate {replicate}"
+        );
+        tied += path
+            .breakpoints
+            .windows(2)
+            .filter(|w| w[0].lambda == w[1].lambda)
+            .count();
+    }
+    assert!(tied >= 3000, "only {tied} ties");
+}
+
+#[test]
 fn repeated_columns_stay_out_and_are_named() {
     let seed = Seed::root(25);
     let base = GaussianEnsemble { rows: 10, columns: 15 }.draw(&seed).unwrap();
