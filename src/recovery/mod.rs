@@ -41,6 +41,7 @@ mod quadratic;
 mod request;
 mod screen;
 mod seen;
+mod segment_gap;
 mod selection;
 mod subspace_pursuit;
 mod support_fit;
