@@ -3,6 +3,7 @@
 pub mod cholesky;
 pub mod columns;
 pub mod dense;
+pub mod fixed;
 pub mod lanczos;
 #[cfg(feature = "lapack")]
 pub mod lapack;

@@ -1,12 +1,10 @@
 //! Orthogonal least squares: each step takes the column whose fit leaves the smallest residual.
 
-use super::common::{
-    check_positive, check_tolerance, column_cost, empty_answer, in_safe_range, residual_into, scatter,
-};
-use super::entry::{COUNT, RESIDUAL_TOLERANCE, SolverEntry, option};
-use super::seen::residual_floor;
+use super::common::{column_cost, empty_answer, in_safe_range, residual_into, scatter};
+use super::entry::{RESIDUAL_TOLERANCE, SolverEntry};
+use super::picking::{MOST_PICKS, Open, PickRequest, Winner, noise};
 use super::support_fit::SupportFit;
-use super::{Certificate, Groups, Recovery, Solver, check_right_hand_side};
+use super::{Certificate, Groups, Recovery, Solver};
 use crate::error::Result;
 use crate::linalg::columns::{accumulate, correlate};
 use crate::linalg::{dot, norm};
@@ -80,57 +78,30 @@ impl Default for OrthogonalLeastSquares {
 struct Candidates<'a> {
     /// Lengths of the columns as given.
     lengths: Vec<f64>,
-    usable: Vec<bool>,
+    open: Open<'a>,
     /// `‖P aⱼ‖²/‖aⱼ‖²`, and a bound on what subtraction has done to it since it was measured.
     square: Vec<f64>,
     slack: Vec<f64>,
     /// `aⱼᵀr/‖aⱼ‖`.
     correlation: Vec<f64>,
-    room: Vec<usize>,
-    groups: Option<&'a Groups>,
-}
-
-/// The best score and column, and the best score of the others.
-struct Winner {
-    score: f64,
-    column: usize,
-    second: f64,
 }
 
 impl Candidates<'_> {
     fn best(&self, noise: f64) -> Option<Winner> {
-        let mut winner: Option<Winner> = None;
-        for (j, c) in self.correlation.iter().enumerate() {
-            let open = self.usable[j] && self.groups.is_none_or(|g| self.room[g.of(j)] > 0);
-            if !open || c.abs() <= noise {
-                continue;
-            }
+        let admitted = self
+            .correlation
+            .iter()
+            .enumerate()
+            .filter(|&(j, c)| self.open.admits(j) && c.abs() > noise);
+        Winner::among(admitted.map(|(j, c)| {
             // A spoiled distance counts as the shortest that it may be, so that no winner is missed: it is then measured.
             let least = if self.square[j] < CANCELLATION {
                 self.square[j] - self.slack[j]
             } else {
                 self.square[j]
             };
-            let score = c.abs() / least.max(DEPENDENT * DEPENDENT).sqrt();
-            match &mut winner {
-                Some(best) if score <= best.score => best.second = best.second.max(score),
-                _ => {
-                    winner = Some(Winner {
-                        score,
-                        column: j,
-                        second: winner.map_or(0.0, |best| best.score),
-                    });
-                }
-            }
-        }
-        winner
-    }
-
-    fn take(&mut self, j: usize) {
-        self.usable[j] = false;
-        if let Some(groups) = self.groups {
-            self.room[groups.of(j)] -= 1;
-        }
+            (j, c.abs() / least.max(DEPENDENT * DEPENDENT).sqrt())
+        }))
     }
 }
 
@@ -146,64 +117,54 @@ fn orthogonalise(basis: &[f64], v: &mut [f64], along: &mut Vec<f64>) {
 }
 
 impl OrthogonalLeastSquares {
+    fn request(&self) -> PickRequest<'_> {
+        PickRequest {
+            max_support: self.max_support,
+            tolerance: self.tolerance,
+            groups: self.groups.as_ref(),
+        }
+    }
+
     fn run(&self, a: &dyn MeasurementOperator, y: &[f64], watch: &mut Watch<'_>) -> Result<Recovery> {
         let shape = a.shape();
+        let request = self.request();
         let lengths = a.column_norms();
         let mut applications = 1.0;
-        let mut candidates = Candidates {
-            // A column whose reciprocal length is infinite is zero to working precision.
-            usable: lengths.iter().map(|n| *n > 0.0 && n.recip().is_finite()).collect(),
-            square: vec![1.0; shape.columns],
-            slack: vec![0.0; shape.columns],
-            correlation: vec![0.0; shape.columns],
-            room: self.groups.as_ref().map_or(Vec::new(), |g| g.budgets().to_vec()),
-            groups: self.groups.as_ref(),
-            lengths,
-        };
-        let live = candidates.usable.iter().filter(|&&u| u).count();
-        let bound = shape.rows.min(
-            self.groups
-                .as_ref()
-                .map_or(live, |g| g.capacity(|j| candidates.usable[j])),
-        );
-        let target = self.max_support.unwrap_or(bound);
         let y_norm = norm(y);
-        if target > bound {
+        // A column whose reciprocal length is infinite is zero to working precision.
+        let usable = lengths.iter().map(|n| *n > 0.0 && n.recip().is_finite()).collect();
+        let open = Open::new(usable, request.groups);
+        let Some(target) = request.target(shape.rows, &open) else {
             let objective = 0.5 * y_norm * y_norm;
             let status = Status::Unattainable;
             return Ok(empty_answer(shape.columns, y, objective, status, applications));
-        }
+        };
+        let mut candidates = Candidates {
+            lengths,
+            open,
+            square: vec![1.0; shape.columns],
+            slack: vec![0.0; shape.columns],
+            correlation: vec![0.0; shape.columns],
+        };
 
         let (mut order, mut margins) = (Vec::new(), Vec::new());
         let mut basis: Vec<f64> = Vec::new();
         let (mut r, mut along) = (y.to_vec(), Vec::new());
         let mut products = vec![0.0; shape.columns];
         let mut column = DMatrix::zeros(shape.rows, 1);
-        let noise = 8.0 * (shape.rows as f64).sqrt() * f64::EPSILON * y_norm;
+        let noise = noise(shape.rows) * y_norm;
         let mut refreshed = f64::INFINITY;
         let status = loop {
             let size = norm(&r);
-            if size <= residual_floor(self.tolerance, order.len()) * y_norm {
-                break Status::ResidualReached;
-            }
-            if order.len() == target {
-                // Without a limit the rank bound ends the search, not a count that somebody asked for.
-                break if self.max_support.is_some() {
-                    Status::SupportFull
-                } else {
-                    Status::Exhausted
-                };
+            if let Some(status) = request.ended(order.len(), target, size, y_norm) {
+                break status;
             }
             if size <= REFRESH * refreshed {
                 a.adjoint_into(&r, &mut candidates.correlation);
                 applications += 1.0;
-                for ((c, length), usable) in candidates
-                    .correlation
-                    .iter_mut()
-                    .zip(&candidates.lengths)
-                    .zip(&candidates.usable)
-                {
-                    *c = if *usable { *c / length } else { 0.0 };
+                let correlations = candidates.correlation.iter_mut().zip(&candidates.lengths);
+                for (j, (c, length)) in correlations.enumerate() {
+                    *c = if candidates.open.is_usable(j) { *c / length } else { 0.0 };
                 }
                 refreshed = size;
             }
@@ -219,7 +180,7 @@ impl OrthogonalLeastSquares {
                 orthogonalise(&basis, q, &mut along);
                 let distance = norm(q);
                 if distance < DEPENDENT {
-                    candidates.usable[j] = false;
+                    candidates.open.refuse(j);
                     continue;
                 }
                 q.iter_mut().for_each(|v| *v /= distance);
@@ -236,7 +197,7 @@ impl OrthogonalLeastSquares {
             let Some((j, margin)) = picked else {
                 break Status::Exhausted;
             };
-            candidates.take(j);
+            candidates.open.take(j);
             order.push(j);
             margins.push(margin);
             let q = column.as_slice();
@@ -246,7 +207,7 @@ impl OrthogonalLeastSquares {
             a.adjoint_into(q, &mut products);
             applications += 1.0;
             for (j, product) in products.iter().enumerate() {
-                if candidates.usable[j] {
+                if candidates.open.is_usable(j) {
                     let cosine = product / candidates.lengths[j];
                     candidates.square[j] = (candidates.square[j] - cosine * cosine).max(0.0);
                     candidates.slack[j] += 4.0 * f64::EPSILON;
@@ -291,14 +252,7 @@ impl Solver for OrthogonalLeastSquares {
     }
 
     fn solve_watched(&self, a: &dyn MeasurementOperator, y: &[f64], watch: &mut Watch<'_>) -> Result<Recovery> {
-        check_right_hand_side(a, y)?;
-        check_tolerance(self.tolerance)?;
-        if let Some(count) = self.max_support {
-            check_positive("max-support", count)?;
-        }
-        if let Some(groups) = &self.groups {
-            groups.check(a.shape().columns)?;
-        }
+        self.request().check(a, y)?;
         in_safe_range(y, 2, watch, |y, _, watch| self.run(a, y, watch))
     }
 }
@@ -307,16 +261,7 @@ impl Solver for OrthogonalLeastSquares {
 pub(super) const ENTRY: SolverEntry = SolverEntry {
     name: "ols",
     help: "Orthogonal least squares: take the column whose fit leaves the smallest residual.",
-    options: &[
-        option(
-            "max-support",
-            COUNT,
-            "nonzeros",
-            "as many as the rank allows",
-            "The most columns to pick.",
-        ),
-        RESIDUAL_TOLERANCE,
-    ],
+    options: &[MOST_PICKS, RESIDUAL_TOLERANCE],
     for_planted: |nonzeros| vec![("max-support", nonzeros.to_string())],
     builder: |o| {
         let default = OrthogonalLeastSquares::default();

@@ -1,6 +1,7 @@
 use super::*;
+use crate::linalg::norm;
 use crate::operators::{Damped, DenseOperator, GaussianEnsemble};
-use crate::recovery::reference;
+use crate::recovery::{Certificate, reference};
 use crate::seed::Seed;
 use nalgebra::dmatrix;
 
@@ -140,7 +141,7 @@ fn unscreened(a: &DenseOperator) -> crate::operators::MatrixFree<'_> {
 }
 
 #[test]
-fn screening_in_single_precision_changes_no_pick_and_no_margin() {
+fn screening_in_fixed_point_changes_no_pick_and_no_margin() {
     let (rows, columns) = (80, 1000);
     assert!(rows * columns >= SCREENED);
     for replicate in 0..4 {
