@@ -43,7 +43,13 @@ pub fn correlate_two(columns: &[f64], vectors: [&[f64]; 2], out: [&mut [f64]; 2]
 /// When the lengths do not fit: a bug of the caller.
 pub fn accumulate(columns: &[f64], t: &[f64], y: &mut [f64]) {
     assert_eq!(columns.len(), t.len() * y.len(), "combination of columns: lengths");
-    Arch::new().dispatch(Accumulate { columns, t, y });
+    let rows = y.len();
+    Arch::new().dispatch(Accumulate {
+        columns,
+        start: |i| i * rows,
+        t,
+        y,
+    });
 }
 
 /// `y ← y + Σ tᵢ c_{jᵢ}` for the columns `of` among those stored one after the other in `columns`. Cost: `2mk` operations
@@ -53,13 +59,7 @@ pub fn accumulate(columns: &[f64], t: &[f64], y: &mut [f64]) {
 /// When the numbers of indices and coefficients differ or an index is out of range: a bug of the caller.
 pub fn accumulate_of(columns: &[f64], of: &[usize], t: &[f64], y: &mut [f64]) {
     assert_eq!(of.len(), t.len(), "combination of chosen columns: lengths");
-    Arch::new().dispatch(AccumulateOf {
-        columns,
-        stride: y.len(),
-        of,
-        t,
-        y,
-    });
+    accumulate_strided(columns, y.len(), of, t, y);
 }
 
 /// As [`accumulate_of`], for columns that start `stride` entries apart, of which the first `y.len()` entries count.
@@ -68,10 +68,9 @@ pub fn accumulate_of(columns: &[f64], of: &[usize], t: &[f64], y: &mut [f64]) {
 /// As [`accumulate_of`].
 pub fn accumulate_strided(columns: &[f64], stride: usize, of: &[usize], t: &[f64], y: &mut [f64]) {
     assert_eq!(of.len(), t.len(), "combination of chosen columns: lengths");
-    Arch::new().dispatch(AccumulateOf {
+    Arch::new().dispatch(Accumulate {
         columns,
-        stride,
-        of,
+        start: |i| of[i] * stride,
         t,
         y,
     });
@@ -163,64 +162,30 @@ impl WithSimd for CorrelateTwo<'_> {
     }
 }
 
-struct Accumulate<'a> {
+/// `y ← y + Σ tᵢ cᵢ` for columns that start where `start` says.
+struct Accumulate<'a, F> {
     columns: &'a [f64],
+    start: F,
     t: &'a [f64],
     y: &'a mut [f64],
 }
 
-impl WithSimd for Accumulate<'_> {
+impl<F: Fn(usize) -> usize> WithSimd for Accumulate<'_, F> {
     type Output = ();
 
     #[inline(always)]
     fn with_simd<S: Simd>(self, _: S) {
         let rows = self.y.len();
-        if rows == 0 {
-            return;
-        }
-        let mut blocks = self.columns.chunks_exact(BLOCK * rows);
-        let mut ts = self.t.chunks_exact(BLOCK);
-        for (block, t) in (&mut blocks).zip(&mut ts) {
-            let (a, rest) = block.split_at(rows);
-            let (b, rest) = rest.split_at(rows);
-            let (c, d) = rest.split_at(rows);
+        let column = |i: usize| &self.columns[(self.start)(i)..][..rows];
+        let (blocks, rest) = self.t.as_chunks::<BLOCK>();
+        for (b, t) in blocks.iter().enumerate() {
+            let [a, b, c, d] = std::array::from_fn(|i| column(BLOCK * b + i));
             for ((((y, a), b), c), d) in self.y.iter_mut().zip(a).zip(b).zip(c).zip(d) {
                 *y += (t[0] * a + t[1] * b) + (t[2] * c + t[3] * d);
             }
         }
-        for (column, t) in blocks.remainder().chunks_exact(rows).zip(ts.remainder()) {
-            for (y, a) in self.y.iter_mut().zip(column) {
-                *y += t * a;
-            }
-        }
-    }
-}
-
-struct AccumulateOf<'a> {
-    columns: &'a [f64],
-    stride: usize,
-    of: &'a [usize],
-    t: &'a [f64],
-    y: &'a mut [f64],
-}
-
-impl WithSimd for AccumulateOf<'_> {
-    type Output = ();
-
-    #[inline(always)]
-    fn with_simd<S: Simd>(self, _: S) {
-        let (rows, stride) = (self.y.len(), self.stride);
-        let column = |j: usize| &self.columns[j * stride..j * stride + rows];
-        let (blocks, rest) = self.of.as_chunks::<BLOCK>();
-        let (t_blocks, t_rest) = self.t.as_chunks::<BLOCK>();
-        for (&of, t) in blocks.iter().zip(t_blocks) {
-            let [a, b, c, d] = of.map(column);
-            for ((((y, a), b), c), d) in self.y.iter_mut().zip(a).zip(b).zip(c).zip(d) {
-                *y += (t[0] * a + t[1] * b) + (t[2] * c + t[3] * d);
-            }
-        }
-        for (&j, t) in rest.iter().zip(t_rest) {
-            for (y, a) in self.y.iter_mut().zip(column(j)) {
+        for (i, t) in rest.iter().enumerate() {
+            for (y, a) in self.y.iter_mut().zip(column(BLOCK * blocks.len() + i)) {
                 *y += t * a;
             }
         }

@@ -2,11 +2,11 @@
 
 use super::common::column_cost;
 use super::entry::{PURSUIT_ITERATIONS, SolverEntry, THRESHOLDING_SUPPORT, THRESHOLDING_TOLERANCE};
+use super::exchange::{Exchange, Step};
 use super::iterate::{Difference, Iterate};
 use super::request::Request;
-use super::seen::{Seen, residual_floor, union_into};
+use super::seen::{Seen, residual_floor};
 use super::selection::Selector;
-use super::support_fit::SupportFit;
 use super::{Groups, Recovery, Solver};
 use crate::error::Result;
 use crate::linalg::norm;
@@ -69,48 +69,31 @@ impl Cosamp {
     fn run(&self, a: &dyn MeasurementOperator, y: &[f64], watch: &mut Watch<'_>) -> Result<Recovery> {
         let shape = a.shape();
         let floor = residual_floor(self.tolerance, 3 * self.max_support);
-        let y_norm = norm(y);
         let twice = self.groups.as_ref().map(Groups::doubled);
         let (mut wide, mut narrow) = (Selector::new(twice.as_ref()), Selector::new(self.groups.as_ref()));
-        let (mut current, mut next) = (Iterate::zero(y), Iterate::zero(y));
-        let (mut seen, mut fit) = (Seen::new(&current), SupportFit::default());
-        let mut dense = vec![0.0; shape.columns];
-        let (mut chosen, mut merged) = (Vec::new(), Vec::new());
-        let mut difference = Difference::default();
-        let (mut iterations, mut applications) = (0, 0.0);
-        let status = loop {
-            if norm(&current.r) <= floor * y_norm {
-                break Status::ResidualReached;
-            }
-            if iterations == self.max_iterations {
-                break Status::IterationLimit;
-            }
-            a.adjoint_into(&current.r, &mut dense);
-            let room = shape.rows - current.support.len();
-            wide.largest_into((2 * self.max_support).min(room), &dense, &mut chosen);
-            union_into(&current.support, &chosen, &mut merged);
-            let new = seen.insert(&merged);
-            fit.fit(a, y, &merged);
-            fit.scatter_into(&merged, &mut dense);
-            narrow.largest_into(self.max_support, &dense, &mut chosen);
-            next.set(a, y, &chosen, &dense);
+        let (mut seen, mut exchange) = (Seen::new(&Iterate::zero(y)), Exchange::new(a, y));
+        let (mut chosen, mut difference) = (Vec::new(), Difference::default());
+        let mut applications = 0.0;
+        let ended = self.request().iterate(y, floor, watch, |current, next| {
+            let merged = exchange.widen(&current.support, &current.r, 2 * self.max_support, &mut wide);
+            let new = seen.insert(merged);
+            narrow.largest_into(self.max_support, exchange.values(), &mut chosen);
+            next.set(a, y, &chosen, exchange.values());
             applications += 1.0 + column_cost(shape, next.support.len());
-            let change = difference.take(&next, &current);
-            std::mem::swap(&mut current, &mut next);
-            seen.offer(&current);
-            iterations += 1;
-            if !watch.tell(&current.progress(iterations)) {
-                break Status::Stopped;
-            }
-            if change <= floor * norm(&current.values) {
-                break Status::Converged;
-            }
-            if !new {
-                break Status::Stalled;
-            }
-        };
-        let answer = seen.answer(current, status);
-        Ok(answer.into_recovery(shape.columns, status, iterations, applications + fit.applications))
+            seen.offer(next);
+            Step::Taken(if difference.take(next, current) <= floor * norm(&next.values) {
+                Some(Status::Converged)
+            } else {
+                (!new).then_some(Status::Stalled)
+            })
+        });
+        let answer = seen.answer(ended.last, ended.status);
+        applications += exchange.applications();
+        Ok(answer.into_recovery(shape.columns, ended.status, ended.iterations, applications))
+    }
+
+    fn request(&self) -> Request<'_> {
+        Request::new(self.max_support, self.tolerance, self.max_iterations, &self.groups)
     }
 }
 
@@ -120,13 +103,9 @@ impl Solver for Cosamp {
     }
 
     fn solve_watched(&self, a: &dyn MeasurementOperator, y: &[f64], watch: &mut Watch<'_>) -> Result<Recovery> {
-        let request = Request {
-            max_support: self.max_support,
-            tolerance: self.tolerance,
-            max_iterations: self.max_iterations,
-            groups: self.groups.as_ref(),
-        };
-        request.solve(a, y, a.shape().smaller(), watch, |y, watch| self.run(a, y, watch))
+        let attainable = a.shape().smaller();
+        self.request()
+            .solve(a, y, attainable, watch, |y, watch| self.run(a, y, watch))
     }
 }
 

@@ -2,11 +2,11 @@
 
 use super::common::column_cost;
 use super::entry::{OptionKind, PURSUIT_ITERATIONS, RESIDUAL_TOLERANCE, SolverEntry, THRESHOLDING_SUPPORT, option};
+use super::exchange::{Exchange, Step};
 use super::iterate::{Difference, Iterate};
 use super::request::Request;
 use super::seen::{Seen, residual_floor};
 use super::selection::Selector;
-use super::support_fit::SupportFit;
 use super::{Groups, Recovery, Solver};
 use crate::error::Result;
 use crate::linalg::{dot, norm};
@@ -82,7 +82,6 @@ impl HardThresholdingPursuit {
     fn run(&self, a: &dyn MeasurementOperator, y: &[f64], watch: &mut Watch<'_>) -> Result<Recovery> {
         let shape = a.shape();
         let floor = residual_floor(self.tolerance, self.max_support);
-        let y_norm = norm(y);
         let mut search = Search {
             a,
             max_support: self.max_support,
@@ -96,48 +95,39 @@ impl HardThresholdingPursuit {
             chosen: Vec::new(),
             applications: 0.0,
         };
-        let (mut current, mut next) = (Iterate::zero(y), Iterate::zero(y));
-        let (mut seen, mut fit) = (Seen::new(&current), SupportFit::default());
+        let (mut seen, mut exchange) = (Seen::new(&Iterate::zero(y)), Exchange::new(a, y));
         let mut support: Vec<usize> = Vec::new();
-        let (mut iterations, mut applications) = (0, 0.0);
-        let status = loop {
-            if norm(&current.r) <= floor * y_norm {
-                break Status::ResidualReached;
-            }
-            if iterations == self.max_iterations {
-                break Status::IterationLimit;
-            }
+        let mut applications = 0.0;
+        let ended = self.request().iterate(y, floor, watch, |current, next| {
             a.adjoint_into(&current.r, &mut search.g);
             if self.unit_step {
-                search.select(&current, 1.0);
+                search.select(current, 1.0);
             } else {
-                search.adapt(&current, &support);
+                search.adapt(current, &support);
             }
             applications += 1.0;
             if search.chosen == support {
-                break Status::Converged;
+                return Step::Refused(Status::Converged);
             }
             if !seen.insert(&search.chosen) {
-                break Status::Stalled;
+                return Step::Refused(Status::Stalled);
             }
-            fit.fit(a, y, &search.chosen);
-            fit.scatter_into(&search.chosen, &mut search.moved);
-            next.set(a, y, &search.chosen, &search.moved);
+            exchange.fit_into(&search.chosen, next);
             applications += column_cost(shape, next.support.len());
             if !self.unit_step && norm(&next.r) >= norm(&current.r) {
-                break Status::Stalled;
+                return Step::Refused(Status::Stalled);
             }
-            std::mem::swap(&mut current, &mut next);
             std::mem::swap(&mut support, &mut search.chosen);
-            seen.offer(&current);
-            iterations += 1;
-            if !watch.tell(&current.progress(iterations)) {
-                break Status::Stopped;
-            }
-        };
-        applications += fit.applications + search.applications;
-        let answer = seen.answer(current, status);
-        Ok(answer.into_recovery(shape.columns, status, iterations, applications))
+            seen.offer(next);
+            Step::Taken(None)
+        });
+        applications += exchange.applications() + search.applications;
+        let answer = seen.answer(ended.last, ended.status);
+        Ok(answer.into_recovery(shape.columns, ended.status, ended.iterations, applications))
+    }
+
+    fn request(&self) -> Request<'_> {
+        Request::new(self.max_support, self.tolerance, self.max_iterations, &self.groups)
     }
 }
 
@@ -220,13 +210,9 @@ impl Solver for HardThresholdingPursuit {
     }
 
     fn solve_watched(&self, a: &dyn MeasurementOperator, y: &[f64], watch: &mut Watch<'_>) -> Result<Recovery> {
-        let request = Request {
-            max_support: self.max_support,
-            tolerance: self.tolerance,
-            max_iterations: self.max_iterations,
-            groups: self.groups.as_ref(),
-        };
-        request.solve(a, y, a.shape().smaller(), watch, |y, watch| self.run(a, y, watch))
+        let attainable = a.shape().smaller();
+        self.request()
+            .solve(a, y, attainable, watch, |y, watch| self.run(a, y, watch))
     }
 }
 

@@ -2,7 +2,8 @@
 
 use super::common::column_cost;
 use super::entry::{SolverEntry, THRESHOLDING_ITERATIONS, THRESHOLDING_SUPPORT, THRESHOLDING_TOLERANCE};
-use super::iterate::{Difference, Iterate};
+use super::exchange::Step;
+use super::iterate::Difference;
 use super::request::Request;
 use super::selection::Selector;
 use super::{Groups, Recovery, Solver};
@@ -50,24 +51,15 @@ impl IterativeHardThresholding {
             groups: None,
         }
     }
-}
 
-impl IterativeHardThresholding {
     fn run(&self, a: &dyn MeasurementOperator, y: &[f64], watch: &mut Watch<'_>) -> Result<Recovery> {
         let shape = a.shape();
-        let y_norm = norm(y);
-        let (mut current, mut next) = (Iterate::zero(y), Iterate::zero(y));
+        let largest = DIVERGENCE * norm(y);
         let mut moved = vec![0.0; shape.columns];
         let (mut selector, mut support) = (Selector::new(self.groups.as_ref()), Vec::new());
         let mut difference = Difference::default();
-        let (mut iterations, mut applications) = (0, 0.0);
-        let status = loop {
-            if norm(&current.r) <= self.tolerance * y_norm {
-                break Status::ResidualReached;
-            }
-            if iterations == self.max_iterations {
-                break Status::IterationLimit;
-            }
+        let mut applications = 0.0;
+        let ended = self.request().iterate(y, self.tolerance, watch, |current, next| {
             a.adjoint_into(&current.r, &mut moved);
             current.add_to(&mut moved);
             selector.largest_into(self.max_support, &moved, &mut support);
@@ -75,31 +67,21 @@ impl IterativeHardThresholding {
             next.set(a, y, &support, &moved);
             let size = norm(&next.r);
             if !size.is_finite() || next.values.iter().any(|v| !v.is_finite()) {
-                break Status::Diverged;
+                return Step::Refused(Status::Diverged);
             }
-            iterations += 1;
-            let change = difference.take(&next, &current);
-            std::mem::swap(&mut current, &mut next);
-            if size > DIVERGENCE * y_norm {
-                break Status::Diverged;
-            }
-            if !watch.tell(&current.progress(iterations)) {
-                break Status::Stopped;
-            }
-            if change <= self.tolerance * norm(&current.values) {
-                break Status::Converged;
-            }
-        };
-        Ok(current.into_recovery(shape.columns, status, iterations, applications))
+            let converged = difference.take(next, current) <= self.tolerance * norm(&next.values);
+            Step::Taken(if size > largest {
+                Some(Status::Diverged)
+            } else {
+                converged.then_some(Status::Converged)
+            })
+        });
+        let last = ended.last;
+        Ok(last.into_recovery(shape.columns, ended.status, ended.iterations, applications))
     }
 
     fn request(&self) -> Request<'_> {
-        Request {
-            max_support: self.max_support,
-            tolerance: self.tolerance,
-            max_iterations: self.max_iterations,
-            groups: self.groups.as_ref(),
-        }
+        Request::new(self.max_support, self.tolerance, self.max_iterations, &self.groups)
     }
 }
 

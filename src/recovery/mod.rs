@@ -14,6 +14,7 @@ mod cosamp;
 mod descent;
 mod elastic_net;
 mod entry;
+mod exchange;
 mod face;
 mod fista;
 mod group_lasso;

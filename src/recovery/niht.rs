@@ -4,7 +4,8 @@ use super::common::column_cost;
 use super::entry::{
     OptionKind, SolverEntry, THRESHOLDING_ITERATIONS, THRESHOLDING_SUPPORT, THRESHOLDING_TOLERANCE, option,
 };
-use super::iterate::{Difference, Iterate};
+use super::exchange::Step;
+use super::iterate::Difference;
 use super::request::Request;
 use super::selection::Selector;
 use super::{Groups, Recovery, Solver};
@@ -59,8 +60,6 @@ impl NormalisedIht {
 
     fn run(&self, a: &dyn MeasurementOperator, y: &[f64], watch: &mut Watch<'_>) -> Result<Recovery> {
         let shape = a.shape();
-        let y_norm = norm(y);
-        let (mut current, mut next) = (Iterate::zero(y), Iterate::zero(y));
         let (mut g, mut moved, mut image) = (
             vec![0.0; shape.columns],
             vec![0.0; shape.columns],
@@ -69,14 +68,8 @@ impl NormalisedIht {
         let mut selector = Selector::new(self.groups.as_ref());
         let (mut working, mut on_working, mut support) = (Vec::new(), Vec::new(), Vec::new());
         let mut difference = Difference::default();
-        let (mut iterations, mut applications) = (0, 0.0);
-        let status = loop {
-            if norm(&current.r) <= self.tolerance * y_norm {
-                break Status::ResidualReached;
-            }
-            if iterations == self.max_iterations {
-                break Status::IterationLimit;
-            }
+        let mut applications = 0.0;
+        let ended = self.request().iterate(y, self.tolerance, watch, |current, next| {
             a.adjoint_into(&current.r, &mut g);
             applications += 1.0;
             // Entries that vanish take no part: with fewer nonzeros than k there is room for the gradient's largest.
@@ -92,7 +85,7 @@ impl NormalisedIht {
             let (rise, run) = (dot(&on_working, &on_working), dot(&image, &image));
             // On a support where the fit is already exact the gradient vanishes up to rounding: probe with unit length.
             let mut step = if run > 0.0 { rise / run } else { 1.0 };
-            let refused = loop {
+            loop {
                 for (moved, g) in moved.iter_mut().zip(&g) {
                     *moved = step * g;
                 }
@@ -100,43 +93,31 @@ impl NormalisedIht {
                 selector.largest_into(self.max_support, &moved, &mut support);
                 next.set(a, y, &support, &moved);
                 applications += column_cost(shape, next.support.len());
-                let distance = difference.take(&next, &current);
+                let distance = difference.take(next, current);
                 if distance <= self.tolerance.max(f64::EPSILON) * norm(&next.values) {
-                    break Some(Status::Converged);
+                    return Step::Refused(Status::Converged);
                 }
                 if next.support == working && next.objective() < current.objective() {
-                    break None;
+                    return Step::Taken(None);
                 }
                 a.apply_sparse_into(&difference.support, &difference.values, &mut image);
                 applications += column_cost(shape, difference.support.len());
                 let limit = (1.0 - SAFETY) * distance * distance / dot(&image, &image);
                 if step <= limit && next.objective() < current.objective() {
-                    break None;
+                    return Step::Taken(None);
                 }
                 if step <= f64::EPSILON * limit {
-                    break Some(Status::Stalled);
+                    return Step::Refused(Status::Stalled);
                 }
                 step /= SHRINK * (1.0 - SAFETY);
-            };
-            if let Some(status) = refused {
-                break status;
             }
-            std::mem::swap(&mut current, &mut next);
-            iterations += 1;
-            if !watch.tell(&current.progress(iterations)) {
-                break Status::Stopped;
-            }
-        };
-        Ok(current.into_recovery(shape.columns, status, iterations, applications))
+        });
+        let last = ended.last;
+        Ok(last.into_recovery(shape.columns, ended.status, ended.iterations, applications))
     }
 
     fn request(&self) -> Request<'_> {
-        Request {
-            max_support: self.max_support,
-            tolerance: self.tolerance,
-            max_iterations: self.max_iterations,
-            groups: self.groups.as_ref(),
-        }
+        Request::new(self.max_support, self.tolerance, self.max_iterations, &self.groups)
     }
 }
 

@@ -8,7 +8,7 @@ use crate::operators::MeasurementOperator;
 use crate::outcome::{Status, Watch};
 
 /// The numbers that every method with a fixed count of nonzeros has.
-#[derive(Debug)]
+#[derive(Clone, Copy, Debug)]
 pub(super) struct Request<'s> {
     /// Nonzeros kept, k.
     pub max_support: usize,
@@ -20,7 +20,17 @@ pub(super) struct Request<'s> {
     pub groups: Option<&'s Groups>,
 }
 
-impl Request<'_> {
+impl<'s> Request<'s> {
+    /// For k nonzeros.
+    pub fn new(max_support: usize, tolerance: f64, max_iterations: usize, groups: &'s Option<Groups>) -> Self {
+        Request {
+            max_support,
+            tolerance,
+            max_iterations,
+            groups: groups.as_ref(),
+        }
+    }
+
     /// Runs a method behind its doors: arguments are checked, `y` is scaled into a safe range, and a request for more
     /// than `attainable` nonzeros is answered by 0 and `Unattainable`.
     pub fn solve(

@@ -2,11 +2,10 @@
 
 use super::common::column_cost;
 use super::entry::{PURSUIT_ITERATIONS, RESIDUAL_TOLERANCE, SolverEntry, THRESHOLDING_SUPPORT};
-use super::iterate::Iterate;
+use super::exchange::{Exchange, Step};
 use super::request::Request;
-use super::seen::{residual_floor, union_into};
+use super::seen::residual_floor;
 use super::selection::Selector;
-use super::support_fit::SupportFit;
 use super::{Groups, Recovery, Solver};
 use crate::error::Result;
 use crate::linalg::norm;
@@ -65,46 +64,32 @@ impl SubspacePursuit {
     fn run(&self, a: &dyn MeasurementOperator, y: &[f64], watch: &mut Watch<'_>) -> Result<Recovery> {
         let shape = a.shape();
         let floor = residual_floor(self.tolerance, 2 * self.max_support);
-        let y_norm = norm(y);
         let mut selector = Selector::new(self.groups.as_ref());
-        let (mut current, mut next) = (Iterate::zero(y), Iterate::zero(y));
-        let mut fit = SupportFit::default();
-        let mut dense = vec![0.0; shape.columns];
-        let (mut support, mut chosen, mut merged) = (Vec::new(), Vec::new(), Vec::new());
-        let (mut iterations, mut applications) = (0, 0.0);
-        let status = loop {
-            if norm(&current.r) <= floor * y_norm {
-                break Status::ResidualReached;
-            }
-            if iterations == self.max_iterations {
-                break Status::IterationLimit;
-            }
-            a.adjoint_into(&current.r, &mut dense);
-            let room = shape.rows - support.len();
-            selector.largest_into(self.max_support.min(room), &dense, &mut chosen);
-            union_into(&support, &chosen, &mut merged);
-            fit.fit(a, y, &merged);
-            fit.scatter_into(&merged, &mut dense);
-            selector.largest_into(self.max_support, &dense, &mut chosen);
+        let mut exchange = Exchange::new(a, y);
+        let (mut support, mut chosen) = (Vec::new(), Vec::new());
+        let mut applications = 0.0;
+        let ended = self.request().iterate(y, floor, watch, |current, next| {
+            exchange.widen(&support, &current.r, self.max_support, &mut selector);
+            selector.largest_into(self.max_support, exchange.values(), &mut chosen);
             applications += 1.0;
             if chosen == support {
-                break Status::Converged;
+                return Step::Refused(Status::Converged);
             }
-            fit.fit(a, y, &chosen);
-            fit.scatter_into(&chosen, &mut dense);
-            next.set(a, y, &chosen, &dense);
+            exchange.fit_into(&chosen, next);
             applications += column_cost(shape, next.support.len());
             if norm(&next.r) >= norm(&current.r) {
-                break Status::Converged;
+                return Step::Refused(Status::Converged);
             }
-            std::mem::swap(&mut current, &mut next);
             std::mem::swap(&mut support, &mut chosen);
-            iterations += 1;
-            if !watch.tell(&current.progress(iterations)) {
-                break Status::Stopped;
-            }
-        };
-        Ok(current.into_recovery(shape.columns, status, iterations, applications + fit.applications))
+            Step::Taken(None)
+        });
+        applications += exchange.applications();
+        let last = ended.last;
+        Ok(last.into_recovery(shape.columns, ended.status, ended.iterations, applications))
+    }
+
+    fn request(&self) -> Request<'_> {
+        Request::new(self.max_support, self.tolerance, self.max_iterations, &self.groups)
     }
 }
 
@@ -114,13 +99,9 @@ impl Solver for SubspacePursuit {
     }
 
     fn solve_watched(&self, a: &dyn MeasurementOperator, y: &[f64], watch: &mut Watch<'_>) -> Result<Recovery> {
-        let request = Request {
-            max_support: self.max_support,
-            tolerance: self.tolerance,
-            max_iterations: self.max_iterations,
-            groups: self.groups.as_ref(),
-        };
-        request.solve(a, y, a.shape().smaller(), watch, |y, watch| self.run(a, y, watch))
+        let attainable = a.shape().smaller();
+        self.request()
+            .solve(a, y, attainable, watch, |y, watch| self.run(a, y, watch))
     }
 }
 

@@ -8,6 +8,7 @@ use super::{Recovery, Solver, check_right_hand_side};
 use crate::error::{Error, Result};
 use crate::linalg::columns::{accumulate, correlate};
 use crate::linalg::dense::thin_svd;
+use crate::linalg::sweep::sweep;
 use crate::linalg::{dot, norm};
 use crate::operators::MeasurementOperator;
 use crate::outcome::{Progress, Status, Watch};
@@ -33,8 +34,8 @@ const RANK: f64 = 1e-12;
 /// - `Exhausted`, with `x = 0`, when every column is zero;
 /// - `Diverged` when `v` exceeds 10⁶ times its first value or the next iterate is not finite, with the last finite one.
 ///
-/// The objective is `½‖y − A x‖₂²`; there is no certificate. Cost: the thin singular value decomposition once, then two
-/// products with the n × min(m, n) singular vectors and the columns of the support an iteration. Sources: Ma and Ping
+/// The objective is `½‖y − A x‖₂²`; there is no certificate. Cost: the thin singular value decomposition once, then one
+/// pass over the n × min(m, n) singular vectors, two with noise, and the columns of the support an iteration. Sources: Ma and Ping
 /// (2017); Rangan, Schniter and Fletcher (2019).
 ///
 /// ```
@@ -83,10 +84,12 @@ struct Linear {
     beyond: f64,
     /// `Uᵀ(y − A r)`, then the step's coefficients.
     error: Vec<f64>,
+    /// The variance of the noise of an entry of `y`.
+    noise_square: f64,
 }
 
 impl Linear {
-    fn new(a: &dyn MeasurementOperator, scales: &[f64], y: &[f64]) -> Result<Self> {
+    fn new(a: &dyn MeasurementOperator, scales: &[f64], y: &[f64], noise_square: f64) -> Result<Self> {
         let mut matrix = a.to_dense();
         for (mut column, scale) in matrix.column_iter_mut().zip(scales) {
             column *= *scale;
@@ -102,33 +105,43 @@ impl Linear {
             beyond: (dot(y, y) - dot(&along, &along)).max(0.0),
             error: vec![0.0; rank],
             along,
+            noise_square,
         })
     }
 
     /// Leaves `Uᵀ(y − A r)` in `error`, and returns `‖y − A r‖²`.
-    fn measure(&mut self, r: &[f64]) -> f64 {
-        correlate(&self.v, r, &mut self.error);
-        for ((e, s), y) in self.error.iter_mut().zip(&self.singular).zip(&self.along) {
-            *e = y - s * *e;
+    ///
+    /// Without noise the step does not depend on how large that is: `u ← r + W(y − A r)/c` then comes from the same pass.
+    fn measure(&mut self, r: &[f64], u: &mut [f64]) -> f64 {
+        u.copy_from_slice(r);
+        if self.noise_square == 0.0 {
+            let (error, singular, along) = (&mut self.error, &self.singular, &self.along);
+            // The pseudo-inverse has 1 for s·W in the singular basis.
+            let c = singular.len() as f64 / r.len() as f64;
+            sweep(&self.v, r, u, |i, product| {
+                error[i] = along[i] - singular[i] * product;
+                error[i] / (singular[i] * c)
+            });
+        } else {
+            correlate(&self.v, r, &mut self.error);
+            for ((e, s), y) in self.error.iter_mut().zip(&self.singular).zip(&self.along) {
+                *e = y - s * *e;
+            }
         }
         dot(&self.error, &self.error) + self.beyond
     }
 
-    /// `u ← r + W(y − A r)/c` for the error measured; returns c.
-    fn step_into(&mut self, variance: f64, noise_square: f64, r: &[f64], u: &mut [f64]) -> f64 {
-        // s·W in the singular basis; the pseudo-inverse has 1 there whatever the variance.
-        let gain = |s: f64| {
-            if noise_square == 0.0 {
-                1.0
-            } else {
-                s * s * variance / (s * s * variance + noise_square)
-            }
-        };
-        let c = self.singular.iter().map(|&s| gain(s)).sum::<f64>() / r.len() as f64;
+    /// Makes `u`, as [`Self::measure`] left it, `r + W(y − A r)/c`; returns c.
+    fn step_into(&mut self, variance: f64, u: &mut [f64]) -> f64 {
+        let columns = u.len() as f64;
+        if self.noise_square == 0.0 {
+            return self.singular.len() as f64 / columns;
+        }
+        let gain = |s: f64| s * s * variance / (s * s * variance + self.noise_square);
+        let c = self.singular.iter().map(|&s| gain(s)).sum::<f64>() / columns;
         for (e, &s) in self.error.iter_mut().zip(&self.singular) {
             *e *= gain(s) / (s * c);
         }
-        u.copy_from_slice(r);
         accumulate(&self.v, &self.error, u);
         c
     }
@@ -144,8 +157,8 @@ impl VectorAmp {
         };
         let tolerance = self.tolerance.max(16.0 * f64::EPSILON);
         let scales = unit_scales(a);
-        let mut linear = Linear::new(a, &scales, y)?;
         let noise_square = (self.noise * factor).powi(2);
+        let mut linear = Linear::new(a, &scales, y, noise_square)?;
         let energy: f64 = linear.singular.iter().map(|s| s * s).sum();
         // The norms and the matrix were read once each.
         let mut applications = 2.0;
@@ -164,14 +177,14 @@ impl VectorAmp {
             if iterations == self.max_iterations {
                 break Status::IterationLimit;
             }
-            let square = linear.measure(&r);
+            let square = linear.measure(&r, &mut u);
             // Never 0: where the noise explains all that is left, the linear step still moves a little.
             let least = f64::EPSILON * (square + noise_square);
             let variance = ((square - shape.rows as f64 * noise_square) / energy).max(least);
             if !variance.is_finite() || variance > DIVERGENCE * *first.get_or_insert(variance) {
                 break Status::Diverged;
             }
-            let c = linear.step_into(variance, noise_square, &r, &mut u);
+            let c = linear.step_into(variance, &mut u);
             let theta = multiple * (variance * (1.0 - c).max(0.0) / c).sqrt();
             let mut nonzeros = 0usize;
             for (next, u) in next.iter_mut().zip(&u) {
@@ -348,13 +361,12 @@ mod tests {
             y.iter_mut()
                 .zip(normal_vector(rows, &seed))
                 .for_each(|(y, w)| *y += sigma * w);
-            let mut linear = Linear::new(&a, &vec![1.0; columns], &y).unwrap();
-            let r = vec![0.0; columns];
-            let square = linear.measure(&r);
+            let mut linear = Linear::new(&a, &vec![1.0; columns], &y, sigma * sigma).unwrap();
+            let (r, mut u) = (vec![0.0; columns], vec![0.0; columns]);
+            let square = linear.measure(&r, &mut u);
             let energy: f64 = linear.singular.iter().map(|s| s * s).sum();
             let variance = (square - rows as f64 * sigma * sigma) / energy;
-            let mut u = vec![0.0; columns];
-            let c = linear.step_into(variance, sigma * sigma, &r, &mut u);
+            let c = linear.step_into(variance, &mut u);
             let error: f64 = u.iter().zip(&x).map(|(u, x)| (u - x) * (u - x)).sum();
             ratio.push(error / columns as f64 / (variance * (1.0 - c) / c));
         }
