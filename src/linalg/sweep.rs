@@ -44,7 +44,13 @@ impl<F: FnMut(usize, f64) -> f64> WithSimd for Sweep<'_, F> {
     #[inline(always)]
     fn with_simd<S: Simd>(mut self, _: S) {
         let rows = self.v.len();
-        let width = (BLOCK / rows).clamp(1, WIDEST);
+        // Whole groups of four where they fit.
+        let fitting = (BLOCK / rows).clamp(1, WIDEST);
+        let width = if fitting < 4 {
+            fitting
+        } else {
+            fitting.next_multiple_of(4)
+        };
         let (mut products, mut hits) = ([0.0; WIDEST], [(0usize, 0.0); WIDEST]);
         let mut first = 0;
         for block in self.columns.chunks(width * rows) {
