@@ -99,3 +99,53 @@ fn the_residual_of_a_fit_is_orthogonal_to_its_columns() {
         }
     }
 }
+
+#[test]
+fn a_support_that_cannot_be_independent_is_fitted_as_well_as_its_span_allows() {
+    let (base, _, _) = instance();
+    let mut matrix = base.matrix().columns(0, 12).into_owned();
+    let (copy, sum) = (matrix.column(0) * -2.0, matrix.column(1) + matrix.column(3));
+    matrix.set_column(5, &copy);
+    matrix.set_column(7, &sum);
+    matrix.column_mut(2).fill(0.0);
+    matrix.column_mut(11).fill(0.0);
+    // Ten columns are not zero, and these eight of them span the rest.
+    let independent = matrix.select_columns(&[0, 1, 3, 4, 6, 8, 9, 10]);
+    let a = DenseOperator::new(matrix).unwrap();
+    let y = reference::normal_vector(ROWS, &Seed::root(24));
+    let best = &independent * reference::least_squares(&independent, &y);
+    let least = distance(best.as_slice(), &y);
+    for name in ["omp", "ols", "htp", "cosamp", "subspace-pursuit"] {
+        let given = [("max-support", "10")];
+        let answer = find(name).unwrap().build(given).unwrap().solve(&a, &y).unwrap();
+        assert!(answer.x.iter().all(|v| v.is_finite()), "{name}");
+        assert!(answer.x[2] == 0.0 && answer.x[11] == 0.0, "{name}");
+        assert_eq!(answer.support.len(), 8, "{name}: {:?}", answer.support);
+        // Eight Gaussian columns of 60 entries have a condition below 10: sums of 60 terms in each of eight values.
+        let bound = 8.0 * ROWS as f64 * 10.0 * f64::EPSILON * norm(&y);
+        assert!((answer.residual_norm - least).abs() <= bound, "{name}");
+        assert!(
+            answer.residual_norm > 0.1 * norm(&y) && answer.status != Status::ResidualReached,
+            "{name}"
+        );
+    }
+}
+
+#[test]
+fn an_operator_far_longer_than_one_is_inverted_or_said_to_diverge() {
+    let (a, x, y) = instance();
+    let long = DenseOperator::new(a.matrix() * 4.0).unwrap();
+    for entry in pursuits() {
+        let answer = solver(entry).solve(&long, &y).unwrap();
+        assert!(answer.x.iter().all(|v| v.is_finite()), "{}", entry.name);
+        // The unit step is for operators near length 1.
+        if entry.name == "iht" {
+            assert_eq!(answer.status, Status::Diverged);
+            continue;
+        }
+        assert!(answer.status.is_success(), "{}: {}", entry.name, answer.status);
+        let scaled: Vec<f64> = answer.x.iter().map(|v| 4.0 * v).collect();
+        // The project's criterion of success in a phase diagram.
+        assert!(distance(&scaled, &x) <= 1e-4 * norm(&x), "{}", entry.name);
+    }
+}

@@ -312,17 +312,17 @@ mod tests {
         let seed = Seed::root(1);
         let a = GaussianEnsemble { rows: 6, columns: 9 }.draw(&seed).unwrap();
         let (y, r) = (normal_vector(6, &seed), normal_vector(9, &seed.stream("r")));
-        let mut linear = Linear::new(&a, &[1.0; 9], &y).unwrap();
         for (variance, noise) in [(0.7, 0.0), (0.7, 0.3)] {
+            let mut linear = Linear::new(&a, &[1.0; 9], &y, noise).unwrap();
+            let mut u = vec![0.0; 9];
             let m = a.matrix();
             let e = nalgebra::DVector::from_column_slice(&y) - m * nalgebra::DVector::from_column_slice(&r);
-            let square = linear.measure(&r);
+            let square = linear.measure(&r, &mut u);
             let inner = m * m.transpose() * variance + DMatrix::identity(6, 6) * noise;
             let w = m.transpose() * inner.clone().try_inverse().unwrap() * variance;
             let c = (&w * m).trace() / 9.0;
             let expected = nalgebra::DVector::from_column_slice(&r) + &w * &e / c;
-            let mut u = vec![0.0; 9];
-            let found = linear.step_into(variance, noise, &r, &mut u);
+            let found = linear.step_into(variance, &mut u);
             let spectrum = crate::linalg::dense::singular_values(&inner).unwrap();
             // The plain formula inverts a matrix: its condition times the roundings of 9-term sums.
             let bound = 100.0 * spectrum[0] / spectrum[5] * f64::EPSILON * (1.0 + expected.norm());
