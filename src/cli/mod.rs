@@ -11,8 +11,12 @@ mod linearize;
 mod list;
 mod path;
 mod progress;
+mod recovers;
+mod repeat;
 mod reproduce;
 mod solve;
+#[cfg(test)]
+mod test_folder;
 mod theory;
 
 use crate::experiments::EXPERIMENTS;
@@ -48,7 +52,7 @@ macro_rules! commands {
 
 /// Every command, in the order of the help.
 pub static COMMANDS: &[Command] = commands![
-    reproduce, list, describe, claims, draw, imp, linearize, solve, path, certify, theory
+    reproduce, list, describe, claims, draw, imp, linearize, solve, path, recovers, certify, theory
 ];
 
 /// The name of the global flag for JSON.

@@ -1,15 +1,14 @@
 //! `path`: the LASSO for every penalty at once, on matrices from files.
 
-use super::Answer;
+use super::{Answer, repeat};
 use clap::{Arg, ArgMatches, Command, value_parser};
 use serde_json::{Value, json};
 use std::fmt::Write;
 use std::path::{Path, PathBuf};
-use std::time::Instant;
 use ticketsense::data::npy;
 use ticketsense::operators::{DenseOperator, MeasurementOperator, Shape};
 use ticketsense::recovery::{self, LassoPath, PathEnd, Penalty};
-use ticketsense::{Error, Result, files};
+use ticketsense::{Result, files};
 
 /// Breakpoints shown to people; all of them go to `--out`.
 const SHOWN: usize = 20;
@@ -54,14 +53,7 @@ pub fn command() -> Command {
                 .help("The most segments [default: 100000]"),
         )
         .arg(file("out", "FILE.csv", "Write the breakpoints here"))
-        .arg(
-            Arg::new("repeat")
-                .long("repeat")
-                .value_name("N")
-                .value_parser(value_parser!(u32).range(1..))
-                .default_value("1")
-                .help("Follow the path so many times and report the median of the seconds, for measurements of speed"),
-        )
+        .arg(repeat::argument())
 }
 
 /// Runs `path`.
@@ -82,16 +74,7 @@ pub fn run(matches: &ArgMatches) -> Result<Answer> {
     };
     let a = DenseOperator::new(npy::read_matrix(super::option::<PathBuf>(matches, "matrix")?)?)?;
     let y = npy::read_vector(super::option::<PathBuf>(matches, "rhs")?)?;
-    let repeats = *super::option::<u32>(matches, "repeat")?;
-    let mut followed = None;
-    let mut times = Vec::new();
-    for _ in 0..repeats {
-        let begin = Instant::now();
-        followed = Some(method.solve(&a, &y)?);
-        times.push(begin.elapsed().as_secs_f64());
-    }
-    let seconds = super::solve::median(&mut times);
-    let path = followed.ok_or_else(|| Error::argument("repeat", "a whole number ≥ 1", repeats))?;
+    let (path, seconds) = repeat::timed(matches, || method.solve(&a, &y))?;
     if let Some(file) = matches.get_one::<PathBuf>("out") {
         write(file, &path)?;
     }
@@ -217,43 +200,31 @@ fn page(shape: Shape, path: &recovery::Path, seconds: f64) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::cli::test_folder::Folder;
     use nalgebra::DMatrix;
 
-    struct Folder(PathBuf);
-
-    impl Folder {
-        /// With a matrix and a right-hand side.
-        fn new(name: &str, a: &DMatrix<f64>, y: &[f64]) -> Self {
-            let path = std::env::temp_dir().join(format!("ticketsense-path-{name}-{}", std::process::id()));
-            std::fs::create_dir_all(&path).unwrap();
-            npy::write_matrix(path.join("A.npy"), a).unwrap();
-            npy::write_vector(path.join("y.npy"), y).unwrap();
-            Folder(path)
-        }
-        fn path(&self, name: &str) -> String {
-            self.0.join(name).to_str().unwrap().to_string()
-        }
-        fn follow(&self, options: &[&str]) -> Result<Answer> {
-            let (a, y) = (self.path("A.npy"), self.path("y.npy"));
-            let line = ["path", "--matrix", &a, "--rhs", &y];
-            let line = line.into_iter().chain(options.iter().copied());
-            run(&command().try_get_matches_from(line).unwrap())
-        }
+    /// A folder with a matrix and a right-hand side.
+    fn folder(name: &str, a: &DMatrix<f64>, y: &[f64]) -> Folder {
+        let folder = Folder::new(&format!("path-{name}"));
+        npy::write_matrix(folder.path("A.npy"), a).unwrap();
+        npy::write_vector(folder.path("y.npy"), y).unwrap();
+        folder
     }
 
-    impl Drop for Folder {
-        fn drop(&mut self) {
-            let _ = std::fs::remove_dir_all(&self.0);
-        }
+    fn follow(folder: &Folder, options: &[&str]) -> Result<Answer> {
+        let (a, y) = (folder.path("A.npy"), folder.path("y.npy"));
+        let line = ["path", "--matrix", &a, "--rhs", &y];
+        let line = line.into_iter().chain(options.iter().copied());
+        run(&command().try_get_matches_from(line).unwrap())
     }
 
     #[test]
     fn the_breakpoints_are_printed_and_written_with_every_promised_key() {
         // Orthogonal columns: column j joins at |aⱼᵀy|, here 12, 4 and ½.
         let a = DMatrix::from_diagonal(&nalgebra::dvector![1.0, 2.0, 1.0]);
-        let folder = Folder::new("keys", &a, &[4.0, -6.0, 0.5]);
+        let folder = folder("keys", &a, &[4.0, -6.0, 0.5]);
         let out = folder.path("path.csv");
-        let found = folder.follow(&["--lambda", "1", "--out", &out]).unwrap();
+        let found = follow(&folder, &["--lambda", "1", "--out", &out]).unwrap();
         for key in [
             "rows",
             "columns",
@@ -284,33 +255,33 @@ mod tests {
             assert!(found.text.contains(word), "{}", found.text);
         }
         // The default end, λ_max/100, is below the last correlation.
-        assert_eq!(folder.follow(&[]).unwrap().json["segments"], 3);
+        assert_eq!(follow(&folder, &[]).unwrap().json["segments"], 3);
     }
 
     #[test]
     fn a_minimiser_that_is_not_unique_and_a_limit_are_named() {
-        let folder = Folder::new("named", &nalgebra::dmatrix![1.0, 1.0, 0.0; 0.0, 0.0, 1.0], &[2.0, 1.0]);
-        let found = folder.follow(&["--lambda-ratio", "0.1"]).unwrap();
+        let folder = folder("named", &nalgebra::dmatrix![1.0, 1.0, 0.0; 0.0, 0.0, 1.0], &[2.0, 1.0]);
+        let found = follow(&folder, &["--lambda-ratio", "0.1"]).unwrap();
         assert_eq!(found.json["dependent"], json!([{ "column": 1, "lambda": 2.0 }]));
         assert!(found.text.contains("not unique"), "{}", found.text);
-        let short = folder.follow(&["--max-segments", "1"]).unwrap();
+        let short = follow(&folder, &["--max-segments", "1"]).unwrap();
         assert_eq!(short.json["status"], "iteration-limit");
     }
 
     #[test]
     fn numbers_out_of_range_and_misfitting_data_are_refused() {
-        let folder = Folder::new("refused", &DMatrix::identity(2, 2), &[1.0, 1.0]);
+        let folder = folder("refused", &DMatrix::identity(2, 2), &[1.0, 1.0]);
         for options in [
             ["--lambda", "-1"],
             ["--lambda-ratio", "nan"],
             ["--tolerance", "1"],
             ["--max-segments", "0"],
         ] {
-            let error = folder.follow(&options).unwrap_err();
+            let error = follow(&folder, &options).unwrap_err();
             assert_eq!(super::super::exit_code(&error), 2, "{options:?}: {error}");
         }
         npy::write_vector(folder.path("y.npy"), &[1.0]).unwrap();
-        assert!(folder.follow(&[]).is_err());
+        assert!(follow(&folder, &[]).is_err());
         let both = [
             "path",
             "--matrix",

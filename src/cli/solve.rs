@@ -1,6 +1,6 @@
 //! `solve`: sparse recovery on matrices from files.
 
-use super::Answer;
+use super::{Answer, repeat};
 use clap::{Arg, ArgAction, ArgMatches, Command, value_parser};
 use nalgebra::DMatrix;
 use rayon::prelude::*;
@@ -8,7 +8,6 @@ use serde_json::{Map, Value, json};
 use std::collections::BTreeSet;
 use std::fmt::Write;
 use std::path::PathBuf;
-use std::time::Instant;
 use ticketsense::data::npy;
 use ticketsense::operators::{DenseOperator, MeasurementOperator, Shape};
 use ticketsense::recovery::{self, Certificate, OptionKind, Recovery, SOLVERS, Solver, SolverOption};
@@ -57,14 +56,7 @@ pub fn command() -> Command {
                 .value_parser(value_parser!(u32).range(1..))
                 .help("Right-hand sides solved at once; the answers do not depend on it [default: the cores]"),
         )
-        .arg(
-            Arg::new("repeat")
-                .long("repeat")
-                .value_name("N")
-                .value_parser(value_parser!(u32).range(1..))
-                .default_value("1")
-                .help("Solve so many times and report the median of the seconds, for measurements of speed"),
-        )
+        .arg(repeat::argument())
         .args(options().into_iter().map(argument))
 }
 
@@ -143,15 +135,7 @@ pub fn run(matches: &ArgMatches) -> Result<Answer> {
         Some(&jobs) => jobs as usize,
         None => std::thread::available_parallelism().map_or(1, usize::from),
     };
-    let repeats = *super::option::<u32>(matches, "repeat")?;
-    let mut times = Vec::new();
-    let mut solved = Vec::new();
-    for _ in 0..repeats {
-        let begin = Instant::now();
-        solved = solve(solver.as_ref(), &a, &rhs, jobs)?;
-        times.push(begin.elapsed().as_secs_f64());
-    }
-    let seconds = median(&mut times);
+    let (solved, seconds) = repeat::timed(matches, || solve(solver.as_ref(), &a, &rhs, jobs))?;
     if let Some(path) = matches.get_one::<PathBuf>("out") {
         write(path, &solved, a.shape().columns)?;
     }
@@ -174,12 +158,6 @@ fn solver(name: &str, matches: &ArgMatches) -> Result<Box<dyn Solver>> {
         }
     }
     entry.build(given)
-}
-
-/// The middle of some times, the later of two in the middle.
-pub(super) fn median(times: &mut [f64]) -> f64 {
-    times.sort_by(f64::total_cmp);
-    times.get(times.len() / 2).copied().unwrap_or(0.0)
 }
 
 /// Solves every right-hand side, `jobs` blocks of neighbours at once; a solver may share work within a block.
@@ -329,27 +307,9 @@ fn table(solved: &[Recovery]) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::cli::test_folder::Folder;
     use std::path::Path;
     use ticketsense::recovery::Model;
-
-    struct Folder(PathBuf);
-
-    impl Folder {
-        fn new(name: &str) -> Self {
-            let path = std::env::temp_dir().join(format!("ticketsense-solve-{name}-{}", std::process::id()));
-            std::fs::create_dir_all(&path).unwrap();
-            Folder(path)
-        }
-        fn path(&self, name: &str) -> String {
-            self.0.join(name).to_str().unwrap().to_string()
-        }
-    }
-
-    impl Drop for Folder {
-        fn drop(&mut self) {
-            let _ = std::fs::remove_dir_all(&self.0);
-        }
-    }
 
     fn solve_with(folder: &Folder, options: &[&str]) -> Result<Answer> {
         let (a, y) = (folder.path("A.npy"), folder.path("y.npy"));
@@ -368,7 +328,7 @@ mod tests {
 
     #[test]
     fn the_lasso_prints_every_promised_key_and_writes_its_answer() {
-        let folder = Folder::new("lasso");
+        let folder = Folder::new("solve-lasso");
         diagonal(&folder, &nalgebra::dmatrix![4.0; 6.0; -0.5; 0.0]);
         let out = folder.path("x.npy");
         let found = solve_with(&folder, &["--solver", "lasso", "--lambda", "1", "--out", &out]).unwrap();
@@ -399,7 +359,7 @@ mod tests {
 
     #[test]
     fn several_right_hand_sides_give_the_same_solutions_on_any_number_of_threads() {
-        let folder = Folder::new("many");
+        let folder = Folder::new("solve-many");
         let rhs = DMatrix::from_fn(4, 7, |i, j| ((3 * i + 5 * j) % 7) as f64 - 3.0);
         diagonal(&folder, &rhs);
         let (one, three) = (folder.path("x1.npy"), folder.path("x3.npy"));
@@ -420,7 +380,7 @@ mod tests {
 
     #[test]
     fn every_solver_of_the_list_runs_from_the_command_line() {
-        let folder = Folder::new("all");
+        let folder = Folder::new("solve-all");
         diagonal(&folder, &nalgebra::dmatrix![0.0; 2.0; 0.0; 0.0]);
         for entry in SOLVERS {
             let options = (entry.for_planted)(1);
@@ -447,7 +407,7 @@ mod tests {
 
     #[test]
     fn a_vector_option_is_read_from_its_file() {
-        let folder = Folder::new("vector");
+        let folder = Folder::new("solve-vector");
         diagonal(&folder, &nalgebra::dmatrix![4.0; 6.0; -0.5; 0.0]);
         let (weights, out) = (folder.path("w.npy"), folder.path("x.npy"));
         npy::write_vector(&weights, &[4.0, 1.0, 0.0, 1.0]).unwrap();
@@ -473,7 +433,7 @@ mod tests {
 
     #[test]
     fn options_of_another_solver_and_values_out_of_range_are_mistakes_of_the_command_line() {
-        let folder = Folder::new("refused");
+        let folder = Folder::new("solve-refused");
         diagonal(&folder, &nalgebra::dmatrix![0.0; 2.0; 0.0; 0.0]);
         for options in [
             &["--solver", "omp", "--lambda", "1"][..],
@@ -498,7 +458,7 @@ mod tests {
 
     #[test]
     fn a_right_hand_side_of_another_length_is_refused_as_a_file_that_does_not_fit() {
-        let folder = Folder::new("shape");
+        let folder = Folder::new("solve-shape");
         diagonal(&folder, &nalgebra::dmatrix![1.0; 2.0]);
         let error = solve_with(&folder, &["--solver", "omp"]).unwrap_err();
         assert_eq!(super::super::exit_code(&error), 1);
