@@ -7,7 +7,8 @@ use rand_distr::StandardNormal;
 use ticketsense::Seed;
 use ticketsense::operators::{DenseOperator, GaussianEnsemble, MeasurementOperator};
 use ticketsense::recovery::{
-    ApproximateMessagePassing, BasisPursuit, IterativeHardThresholding, Lasso, NormalisedIht, Omp, Penalty, Solver,
+    ApproximateMessagePassing, BasisPursuit, IterativeHardThresholding, Lasso, NormalisedIht, Omp, Penalty,
+    PlantedTest, Solver,
 };
 
 fn main() {
@@ -38,6 +39,41 @@ fn lasso_1000_by_5000(bencher: Bencher<'_, '_>, ratio: f64) {
         ..Lasso::new(Penalty::RatioOfMax(ratio))
     };
     bencher.bench_local(|| solver.solve(&a, &y));
+}
+
+/// 500 rows and more and more columns, the nonzeros of the answer about the same: a gradient is one pass over the matrix, and
+/// everything else grows with the support.
+#[divan::bench(args = [1250, 2500, 5000, 10_000])]
+fn lasso_500_rows(bencher: Bencher<'_, '_>, columns: usize) {
+    let (a, y) = instance(500, columns, 25, (25.0f64 / 500.0 / 10.0).sqrt(), 0);
+    let solver = Lasso {
+        tolerance: 1e-6,
+        ..Lasso::new(Penalty::RatioOfMax(0.3))
+    };
+    bencher.bench_local(|| solver.solve(&a, &y));
+}
+
+/// Whether basis pursuit recovers ±1 spikes at the transition of δ = 1/2, proven; twenty matrices in turn.
+#[divan::bench(args = [256, 512, 1000])]
+fn recovery_decided_by_proof(bencher: Bencher<'_, '_>, columns: usize) {
+    let nonzeros = (0.1925 * columns as f64).round() as usize;
+    let problems: Vec<(DenseOperator, Vec<f64>)> = (0..20)
+        .map(|replicate| {
+            let seed = Seed::root(8).replicate(replicate);
+            let rows = columns / 2;
+            let a = GaussianEnsemble { rows, columns }.draw(&seed).expect("a valid shape");
+            let mut x = vec![0.0; columns];
+            for j in sample(&mut seed.stream("signal").rng(), columns, nonzeros) {
+                x[j] = 1.0;
+            }
+            (a, x)
+        })
+        .collect();
+    let mut next = (0..20).cycle();
+    bencher.counter(ItemsCount::new(1usize)).bench_local(|| {
+        next.next()
+            .map(|i: usize| PlantedTest::default().run(&problems[i].0, &problems[i].1))
+    });
 }
 
 /// 1000 × 5000, 100 signs, without noise.
