@@ -133,7 +133,7 @@ def main():
                     pursuits = max(pursuits, distance)
     print(f"LASSO, {count} problems: above scikit-learn's value by at most {worst:.1e} of that at 0; {refits} times x from a refit of theirs by at most {apart:.1e}")
     print(f"basis pursuit: ‖x‖₁ from the linear program's by at most {programs:.1e}")
-    print(f"OMP: x apart by at most {pursuits:.1e}; {ties} problems with other picks, all of random signs, where picks tie")
+    print(f"OMP: x apart by at most {pursuits:.1e}; {ties} problems with other picks")
 
 
 if __name__ == "__main__":

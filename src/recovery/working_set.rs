@@ -21,7 +21,7 @@ const SWEEPS: usize = 3;
 /// Halvings of a Newton step that are tried.
 const HALVINGS: usize = 12;
 /// From this share of active columns to measurements on the minimiser is followed rather than looked for.
-const CROWDED: f64 = 0.8;
+const CROWDED: f64 = 0.9;
 /// Newton steps on the way to a minimiser before the signs still to be mended are mended one by one.
 const NEWTON_STEPS: usize = 16;
 /// Rounds of a Newton step and sweeps before the caller looks at the whole gradient again.
@@ -187,7 +187,14 @@ impl WorkingSet {
             largest
         };
         self.at = lambda;
-        self.walk(from, lambda)
+        if self.walk(from, lambda) || self.escape.is_some() {
+            return self.escape.is_none();
+        }
+        // Lost among nearly dependent columns; the whole way from 0 leads through other faces.
+        self.x.fill(0.0);
+        self.refresh();
+        let largest = self.correlations.iter().fold(lambda, |m, c| m.max(c.abs()));
+        self.walk(largest, lambda)
     }
 
     /// Walks from a point that is nearly minimal at one penalty to the minimiser at another; true when it arrived.
