@@ -111,6 +111,15 @@ pub fn exit_code(error: &Error) -> u8 {
     }
 }
 
+/// The option of a file.
+fn file(name: &'static str, value: &'static str, help: &'static str) -> Arg {
+    Arg::new(name)
+        .long(name)
+        .value_name(value)
+        .value_parser(clap::value_parser!(std::path::PathBuf))
+        .help(help)
+}
+
 /// The argument that names experiments, none meaning all.
 fn experiment_names() -> Arg {
     Arg::new("id")

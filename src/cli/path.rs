@@ -1,6 +1,6 @@
 //! `path`: the LASSO for every penalty at once, on matrices from files.
 
-use super::{Answer, repeat};
+use super::{Answer, file, repeat};
 use clap::{Arg, ArgMatches, Command, value_parser};
 use serde_json::{Value, json};
 use std::fmt::Write;
@@ -15,13 +15,6 @@ const SHOWN: usize = 20;
 
 /// The command line of `path`.
 pub fn command() -> Command {
-    let file = |name: &'static str, value: &'static str, help: &'static str| {
-        Arg::new(name)
-            .long(name)
-            .value_name(value)
-            .value_parser(value_parser!(PathBuf))
-            .help(help)
-    };
     let number = |name: &'static str, help: &'static str| {
         Arg::new(name)
             .long(name)

@@ -1,6 +1,6 @@
 //! `recovers`: whether basis pursuit finds a given vector again, proven either way.
 
-use super::{Answer, repeat};
+use super::{Answer, file, repeat};
 use clap::{Arg, ArgMatches, Command, value_parser};
 use serde_json::json;
 use std::fmt::Write;
@@ -12,18 +12,10 @@ use ticketsense::recovery::{PlantedTest, PlantedVerdict};
 
 /// The command line of `recovers`.
 pub fn command() -> Command {
-    let file = |name: &'static str, value: &'static str, help: &'static str| {
-        let arg = Arg::new(name).long(name).value_name(value).required(true);
-        arg.value_parser(value_parser!(PathBuf)).help(help)
-    };
     Command::new("recovers")
         .about("Prove whether basis pursuit recovers a vector x from A x, without solving it")
-        .arg(file(
-            "matrix",
-            "A.npy",
-            "The measurement matrix: two-dimensional, f32 or f64",
-        ))
-        .arg(file("planted", "x.npy", "The vector: one-dimensional"))
+        .arg(file("matrix", "A.npy", "The measurement matrix: two-dimensional, f32 or f64").required(true))
+        .arg(file("planted", "x.npy", "The vector: one-dimensional").required(true))
         .arg(
             Arg::new("max-iterations")
                 .long("max-iterations")

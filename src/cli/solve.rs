@@ -1,6 +1,6 @@
 //! `solve`: sparse recovery on matrices from files.
 
-use super::{Answer, repeat};
+use super::{Answer, file, repeat};
 use clap::{Arg, ArgAction, ArgMatches, Command, value_parser};
 use nalgebra::DMatrix;
 use rayon::prelude::*;
@@ -18,13 +18,6 @@ const SHOWN: usize = 20;
 
 /// The command line of `solve`, with the options of every solver.
 pub fn command() -> Command {
-    let file = |name: &'static str, value: &'static str, help: &'static str| {
-        Arg::new(name)
-            .long(name)
-            .value_name(value)
-            .value_parser(value_parser!(PathBuf))
-            .help(help)
-    };
     Command::new("solve")
         .about("Recover a sparse vector from measurements, with its certificate")
         .long_about(details())

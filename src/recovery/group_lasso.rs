@@ -1,13 +1,13 @@
 //! The group LASSO, `½‖y − A x‖₂² + λ Σ w_g‖x_g‖₂`.
 
-use super::common::{at, check_not_negative, check_penalty, column_cost, in_safe_range, residual_into, scatter};
-use super::descent::{Certified, Stopping, WorkingProblem, descend, rounding_allowances};
+use super::common::{at, check_not_negative, check_penalty, in_safe_range};
+use super::descent::{Stopping, WorkingProblem, descend};
 use super::entry::{COUNT, GAP_TOLERANCE, GRADIENTS, LAMBDA, LAMBDA_RATIO, OptionKind, SolverEntry, option};
-use super::group_quadratic::GroupQuadratic;
-use super::working_columns::{BATCH, WorkingColumns};
+use super::group_quadratic::{Block, GroupQuadratic};
+use super::least_squares::{LeastSquares, residual_terms};
+use super::working_columns::BATCH;
 use super::{Penalty, Recovery, Solver, check_right_hand_side};
 use crate::error::{Error, Result};
-use crate::linalg::columns::correlate;
 use crate::linalg::{dot, norm};
 use crate::operators::{MeasurementOperator, check_vector};
 use crate::outcome::Watch;
@@ -59,7 +59,8 @@ impl Grouping {
 /// group. Source: Yuan and Lin (2006); Ndiaye, Fercoq, Gramfort and Salmon (2016) for the gap.
 ///
 /// ```
-/// /// use ticketsense::operators::DenseOperator;
+/// use nalgebra::DMatrix;
+/// use ticketsense::operators::DenseOperator;
 /// use ticketsense::recovery::{GroupLasso, Grouping, Penalty, Solver};
 /// // On orthonormal columns every group is shrunk by 1 − λw/‖y_g‖ or dropped.
 /// let a = DenseOperator::new(DMatrix::identity(4, 4))?;
@@ -131,23 +132,12 @@ fn gap_of(
 /// The problem on the groups at work.
 struct Working<'a> {
     problem: &'a Problem,
-    a: &'a dyn MeasurementOperator,
-    y: &'a [f64],
-    norms: Vec<f64>,
+    fit: LeastSquares<'a>,
     /// The lengths of the groups' columns together.
     lengths: Vec<f64>,
     groups: Vec<usize>,
     member: Vec<bool>,
-    columns: WorkingColumns,
     quadratic: GroupQuadratic,
-    /// The residual, its correlations with every column, and how long these may be in a group where they should be 0.
-    r: Vec<f64>,
-    c: Vec<f64>,
-    allowances: Vec<f64>,
-    y_square: f64,
-    /// The dual point is this multiple of the residual.
-    dual_scale: f64,
-    applications: f64,
 }
 
 impl Working<'_> {
@@ -157,86 +147,67 @@ impl Working<'_> {
         if places.is_empty() {
             return Ok(());
         }
-        let block = self.columns.fetch(self.a, &places);
-        self.applications += column_cost(self.a.shape(), places.len());
         let q = &mut self.quadratic;
-        q.matrix.extend(&self.columns.matrix, &block)?;
-        let old = q.linear.len();
-        q.linear.resize(old + places.len(), 0.0);
-        correlate(block.as_slice(), self.y, &mut q.linear[old..]);
-        q.x.resize(old + places.len(), 0.0);
+        self.fit.extend(&places, &mut q.matrix, &mut q.linear)?;
+        q.x.resize(q.linear.len(), 0.0);
         for &g in new {
             q.append(members[g].len(), self.problem.penalties[g])?;
             self.member[g] = true;
         }
         q.refresh();
-        self.columns.append(&block, &places);
         self.groups.extend_from_slice(new);
         Ok(())
-    }
-
-    fn point(&self) -> (Vec<usize>, Vec<f64>) {
-        self.columns.nonzeros(&self.quadratic.x)
     }
 }
 
 impl WorkingProblem for Working<'_> {
     fn gap(&mut self) -> f64 {
-        self.a.adjoint_into(&self.r, &mut self.c);
-        self.applications += 1.0;
-        let (support, values) = self.point();
-        let x = scatter(self.c.len(), &support, &values);
-        let terms = (support.as_slice(), values.as_slice());
-        let data = self.y_square.sqrt();
-        self.allowances = rounding_allowances(self.y.len(), data, terms, &self.norms, &self.lengths);
+        let x = self.fit.look(&self.quadratic.x, Some(&self.lengths));
+        let (residual_square, y_with_residual) = self.fit.terms();
         let Problem { members, penalties } = self.problem;
-        let each = members.iter().zip(penalties).zip(&self.allowances);
-        let terms = each.map(|((members, tau), allowance)| (*tau, at(&x, members), at(&self.c, members), *allowance));
-        let (gap, scale) = gap_of(terms, dot(&self.r, &self.r), dot(self.y, &self.r));
-        self.dual_scale = scale;
+        let c = &self.fit.c;
+        let each = members.iter().zip(penalties).zip(&self.fit.allowances);
+        let terms = each.map(|((members, tau), allowance)| (*tau, at(&x, members), at(c, members), *allowance));
+        let (gap, scale) = gap_of(terms, residual_square, y_with_residual);
+        self.fit.dual_scale = scale;
         gap
     }
 
     fn enter(&mut self) -> Result<usize> {
         let Problem { members, penalties } = self.problem;
-        let pulls: Vec<f64> = members.iter().map(|m| norm(&at(&self.c, m))).collect();
+        let pulls: Vec<f64> = members.iter().map(|m| norm(&at(&self.fit.c, m))).collect();
         let violators = (0..members.len()).filter(|&g| !self.member[g] && pulls[g] > penalties[g]);
-        let room = self.nonzeros().max(BATCH) * members.len() / self.c.len();
+        let room = self.nonzeros().max(BATCH) * members.len() / self.fit.c.len();
         let new = largest_by(room.max(1), violators, |g| pulls[g] / penalties[g]);
         self.extend(&new)?;
         Ok(new.len())
     }
 
     fn minimise(&mut self, target: f64) -> Result<bool> {
-        let (groups, allowances, y_square) = (&self.groups, &self.allowances, self.y_square);
+        let (groups, allowances, y_square) = (&self.groups, &self.fit.allowances, self.fit.y_square);
         let solved = self.quadratic.minimise(|q| {
-            let with_fit = dot(&q.linear, &q.x);
             let terms = q.blocks.iter().zip(groups).map(|(b, &g)| {
                 let (x, c) = (q.x[b.range.clone()].to_vec(), q.slopes[b.range.clone()].to_vec());
                 (b.penalty, x, c, allowances[g])
             });
-            let residual_square = (y_square - with_fit - dot(&q.slopes, &q.x)).max(0.0);
-            gap_of(terms, residual_square, y_square - with_fit).0 <= target
+            let (residual_square, y_with_residual) = residual_terms(y_square, &q.linear, &q.slopes, &q.x);
+            gap_of(terms, residual_square, y_with_residual).0 <= target
         });
-        let (support, values) = self.point();
-        residual_into(self.a, self.y, &support, &values, &mut self.r);
-        self.applications += column_cost(self.a.shape(), support.len());
+        self.fit.moved_to(&self.quadratic.x);
         Ok(solved)
     }
 
     fn objective(&self) -> f64 {
-        let (support, values) = self.point();
-        let x = scatter(self.c.len(), &support, &values);
-        let length = |(members, tau): (&Vec<usize>, &f64)| {
-            let length = norm(&at(&x, members));
-            if length == 0.0 { 0.0 } else { tau * length }
+        let q = &self.quadratic;
+        let length = |b: &Block| match norm(&q.x[b.range.clone()]) {
+            0.0 => 0.0,
+            length => b.penalty * length,
         };
-        let Problem { members, penalties } = self.problem;
-        0.5 * dot(&self.r, &self.r) + members.iter().zip(penalties).map(length).sum::<f64>()
+        0.5 * self.fit.terms().0 + q.blocks.iter().map(length).sum::<f64>()
     }
 
     fn nonzeros(&self) -> usize {
-        self.point().0.len()
+        self.quadratic.x.iter().filter(|v| **v != 0.0).count()
     }
 }
 
@@ -248,45 +219,22 @@ impl Problem {
         stopping: Stopping,
         watch: &mut Watch<'_>,
     ) -> Result<Recovery> {
-        let shape = a.shape();
-        let y_square = dot(y, y);
         let count = self.members.len();
-        let mut applications = 0.0;
         let free: Vec<usize> = (0..count).filter(|&g| self.penalties[g] == 0.0).collect();
-        let norms = if free.is_empty() {
-            vec![0.0; shape.columns]
-        } else {
-            applications += 1.0;
-            a.column_norms()
-        };
+        let fit = LeastSquares::new(a, y, !free.is_empty());
         let mut work = Working {
             problem: self,
-            a,
-            y,
-            lengths: self.members.iter().map(|m| norm(&at(&norms, m))).collect(),
-            norms,
+            lengths: self.members.iter().map(|m| norm(&at(&fit.norms, m))).collect(),
+            fit,
             groups: Vec::new(),
             member: vec![false; count],
-            columns: WorkingColumns::new(y.len(), shape.columns),
             quadratic: GroupQuadratic::empty(),
-            r: y.to_vec(),
-            c: vec![0.0; shape.columns],
-            allowances: Vec::new(),
-            y_square,
-            dual_scale: 0.0,
-            applications,
         };
         work.extend(&free)?;
-        let descent = descend(&mut work, stopping, 0.5 * y_square, watch)?;
-        let (support, values) = work.point();
-        let certified = Certified {
-            support,
-            values,
-            objective: work.objective(),
-            scale: 0.5 * y_square,
-            dual: work.r.iter().map(|v| work.dual_scale * v).collect(),
-        };
-        Ok(certified.into_recovery(shape.columns, &work.r, descent, work.applications))
+        let scale = 0.5 * work.fit.y_square;
+        let descent = descend(&mut work, stopping, scale, watch)?;
+        let objective = work.objective();
+        Ok(work.fit.into_recovery(&work.quadratic.x, objective, descent))
     }
 }
 

@@ -37,7 +37,7 @@ const HALVINGS: usize = 30;
 /// Separable labels have a minimiser only for `λ > 0`. At `λ = 0` the gap is the objective itself for them, with θ = 0,
 /// so that `Converged` says that the loss is that near its infimum, which no x attains.
 ///
-/// The certificate is [`Certificate::DualityGap`] with scale `m log 2` and the dual vector `y∘θ`. Cost: an adjoint an
+/// The certificate is [`Certificate::DualityGap`](super::Certificate::DualityGap) with scale `m log 2` and the dual vector `y∘θ`. Cost: an adjoint an
 /// iteration, every working column once, `2mw²` operations a Newton step. Source: Koh, Kim and Boyd (2007) for the dual;
 /// Lee, Sun and Saunders (2014) for the steps; Massias, Vaiter, Gramfort and Salmon (2020) for the working sets.
 ///

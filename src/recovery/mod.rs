@@ -1,7 +1,7 @@
 //! Sparse recovery: find `x` with few nonzeros from `y ≈ A x`, with a certificate.
 //!
 //! To add a solver: one file with a plain struct of documented numbers, its [`Solver`] implementation and its entry
-//! (name, options, builder), and one word in the list of this module; the conformance tests and the command line then
+//! (name, options, builder), and one word in the list (`list.rs`); the conformance tests and the command line then
 //! know it.
 
 mod active_columns;
@@ -29,6 +29,7 @@ mod iterate;
 mod lasso;
 mod lasso_path;
 mod lazy;
+mod least_squares;
 mod list;
 mod logistic_lasso;
 mod niht;

@@ -32,7 +32,7 @@ const BLOCK: usize = 32;
 /// - `Unattainable`, with `x = 0`, when more nonzeros are asked for than the smaller dimension, the nonzero columns or
 ///   the budgets allow.
 ///
-/// The objective is `½‖y − A x‖₂²`, the certificate [`Certificate::OrderMargins`] with a rounding bound for every margin:
+/// The objective is `½‖y − A x‖₂²`, the certificate [`Certificate::OrderMargins`](super::Certificate::OrderMargins) with a rounding bound for every margin:
 /// the residual's own error, `‖r̂ − r‖ ≤ ‖A_Sᵀr̂‖/σ_min(A_S)` and what forming it rounded, and that of an inner product.
 ///
 /// Cost: the column norms once, then one adjoint and one column a step, and `6mk` operations for the k-th. Where a large

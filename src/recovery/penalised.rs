@@ -5,12 +5,12 @@
 //! `|c| ≤ pⱼ`; over `x ≥ 0` the `|c|` is `max(c, 0)`. The residual at the optimum is the dual optimum.
 
 use super::Recovery;
-use super::common::{at, column_cost, residual_into, scatter};
-use super::descent::{Certified, Stopping, WorkingProblem, descend, rounding_allowances};
+use super::common::at;
+use super::descent::{Stopping, WorkingProblem, descend};
+use super::least_squares::{LeastSquares, residual_terms};
 use super::quadratic::Quadratic;
-use super::working_columns::{BATCH, WorkingColumns};
+use super::working_columns::BATCH;
 use crate::error::Result;
-use crate::linalg::columns::correlate;
 use crate::linalg::dot;
 use crate::operators::MeasurementOperator;
 use crate::outcome::Watch;
@@ -116,19 +116,8 @@ impl Point<'_> {
 /// The problem on the columns at work.
 struct Working<'a> {
     problem: &'a Penalised,
-    a: &'a dyn MeasurementOperator,
-    y: &'a [f64],
-    norms: Vec<f64>,
-    columns: WorkingColumns,
+    fit: LeastSquares<'a>,
     quadratic: Quadratic,
-    /// The residual, its correlations with every column, and how large these may be where they should be 0.
-    r: Vec<f64>,
-    c: Vec<f64>,
-    allowances: Vec<f64>,
-    y_square: f64,
-    /// The dual point is this multiple of the residual.
-    dual_scale: f64,
-    applications: f64,
 }
 
 impl Working<'_> {
@@ -136,69 +125,55 @@ impl Working<'_> {
         if new.is_empty() {
             return Ok(());
         }
-        let block = self.columns.fetch(self.a, new);
-        self.applications += column_cost(self.a.shape(), new.len());
         let q = &mut self.quadratic;
-        q.matrix.extend(&self.columns.matrix, &block)?;
-        let old = q.linear.len();
-        q.linear.resize(old + new.len(), 0.0);
-        correlate(block.as_slice(), self.y, &mut q.linear[old..]);
+        self.fit.extend(new, &mut q.matrix, &mut q.linear)?;
         q.penalties.extend(new.iter().map(|&j| self.problem.penalties[j]));
-        q.x.resize(old + new.len(), 0.0);
+        q.x.resize(q.linear.len(), 0.0);
         q.refresh();
-        self.columns.append(&block, new);
         Ok(())
-    }
-
-    fn point(&self) -> (Vec<usize>, Vec<f64>) {
-        self.columns.nonzeros(&self.quadratic.x)
     }
 }
 
 impl WorkingProblem for Working<'_> {
     fn gap(&mut self) -> f64 {
-        self.a.adjoint_into(&self.r, &mut self.c);
-        self.applications += 1.0;
-        let (support, values) = self.point();
-        let terms = (support.as_slice(), values.as_slice());
-        let data = self.y_square.sqrt();
-        self.allowances = rounding_allowances(self.y.len(), data, terms, &self.norms, &self.norms);
+        let x = self.fit.look(&self.quadratic.x, None);
+        let (residual_square, y_with_residual) = self.fit.terms();
         let point = Point {
             penalties: &self.problem.penalties,
-            allowances: &self.allowances,
+            allowances: &self.fit.allowances,
             ridge: self.problem.ridge,
             nonnegative: self.problem.nonnegative,
-            x: &scatter(self.c.len(), &support, &values),
-            correlations: &self.c,
-            residual_square: dot(&self.r, &self.r),
-            y_with_residual: dot(self.y, &self.r),
+            x: &x,
+            correlations: &self.fit.c,
+            residual_square,
+            y_with_residual,
         };
         let (gap, scale) = point.gap();
-        self.dual_scale = scale;
+        self.fit.dual_scale = scale;
         gap
     }
 
     fn enter(&mut self) -> Result<usize> {
         let pull = |c: f64| if self.problem.nonnegative { c.max(0.0) } else { c.abs() };
-        let excess = |j: usize| pull(self.c[j]) - self.problem.penalties[j];
+        let excess = |j: usize| pull(self.fit.c[j]) - self.problem.penalties[j];
         let least = |j: usize| {
             if self.problem.unpenalised(j) {
-                self.allowances[j]
+                self.fit.allowances[j]
             } else {
                 0.0
             }
         };
-        let violators = (0..self.c.len()).filter(|&j| !self.columns.contains(j) && excess(j) > least(j));
+        let violators = (0..self.fit.c.len()).filter(|&j| !self.fit.columns.contains(j) && excess(j) > least(j));
         let new = largest_by(self.nonzeros().max(BATCH), violators, excess);
         self.extend(&new)?;
         Ok(new.len())
     }
 
     fn minimise(&mut self, target: f64) -> Result<bool> {
-        let allowances = at(&self.allowances, &self.columns.indices);
-        let y_square = self.y_square;
+        let allowances = at(&self.fit.allowances, &self.fit.columns.indices);
+        let y_square = self.fit.y_square;
         let gap = |q: &Quadratic| {
-            let with_fit = dot(&q.linear, &q.x);
+            let (residual_square, y_with_residual) = residual_terms(y_square, &q.linear, &q.slopes, &q.x);
             let point = Point {
                 penalties: &q.penalties,
                 allowances: &allowances,
@@ -206,27 +181,29 @@ impl WorkingProblem for Working<'_> {
                 nonnegative: q.nonnegative,
                 x: &q.x,
                 correlations: &q.slopes,
-                residual_square: (y_square - with_fit - dot(&q.slopes, &q.x)).max(0.0),
-                y_with_residual: y_square - with_fit,
+                residual_square,
+                y_with_residual,
             };
             point.gap().0
         };
         let solved = self.quadratic.minimise(|q| gap(q) <= target);
-        let (support, values) = self.point();
-        residual_into(self.a, self.y, &support, &values, &mut self.r);
-        self.applications += column_cost(self.a.shape(), support.len());
+        self.fit.moved_to(&self.quadratic.x);
         Ok(solved)
     }
 
     fn objective(&self) -> f64 {
-        let (support, values) = self.point();
-        let penalties = at(&self.problem.penalties, &support);
-        let penalty: f64 = penalties.iter().zip(&values).map(|(p, v)| p * v.abs()).sum();
-        0.5 * dot(&self.r, &self.r) + penalty + 0.5 * self.problem.ridge * dot(&values, &values)
+        let q = &self.quadratic;
+        let penalty: f64 = q
+            .penalties
+            .iter()
+            .zip(&q.x)
+            .map(|(p, v)| if *v == 0.0 { 0.0 } else { p * v.abs() })
+            .sum();
+        0.5 * self.fit.terms().0 + penalty + 0.5 * self.problem.ridge * dot(&q.x, &q.x)
     }
 
     fn nonzeros(&self) -> usize {
-        self.point().0.len()
+        self.quadratic.x.iter().filter(|v| **v != 0.0).count()
     }
 }
 
@@ -255,40 +232,17 @@ impl Penalised {
         stopping: Stopping,
         watch: &mut Watch<'_>,
     ) -> Result<Recovery> {
-        let shape = a.shape();
-        let y_square = dot(y, y);
-        let mut applications = 0.0;
-        let norms = if (0..shape.columns).any(|j| self.unpenalised(j)) {
-            applications += 1.0;
-            a.column_norms()
-        } else {
-            vec![0.0; shape.columns]
-        };
+        let columns = a.shape().columns;
         let mut work = Working {
             problem: self,
-            a,
-            y,
-            norms,
-            columns: WorkingColumns::new(y.len(), shape.columns),
+            fit: LeastSquares::new(a, y, (0..columns).any(|j| self.unpenalised(j))),
             quadratic: Quadratic::empty(self.ridge, self.nonnegative),
-            r: y.to_vec(),
-            c: vec![0.0; shape.columns],
-            allowances: Vec::new(),
-            y_square,
-            dual_scale: 0.0,
-            applications,
         };
-        let free: Vec<usize> = (0..shape.columns).filter(|&j| self.smooth(j)).collect();
+        let free: Vec<usize> = (0..columns).filter(|&j| self.smooth(j)).collect();
         work.extend(&free)?;
-        let descent = descend(&mut work, stopping, 0.5 * y_square, watch)?;
-        let (support, values) = work.point();
-        let certified = Certified {
-            support,
-            values,
-            objective: work.objective(),
-            scale: 0.5 * y_square,
-            dual: work.r.iter().map(|v| work.dual_scale * v).collect(),
-        };
-        Ok(certified.into_recovery(shape.columns, &work.r, descent, work.applications))
+        let scale = 0.5 * work.fit.y_square;
+        let descent = descend(&mut work, stopping, scale, watch)?;
+        let objective = work.objective();
+        Ok(work.fit.into_recovery(&work.quadratic.x, objective, descent))
     }
 }

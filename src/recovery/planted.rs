@@ -70,8 +70,8 @@ pub struct PlantedAnswer {
 /// // y = x₁ + 2x₂: a unit of y is cheapest through the second column.
 /// let a = DenseOperator::new(dmatrix![1.0, 2.0])?;
 /// let of = |x: [f64; 2]| PlantedTest::default().run(&a, &x).map(|answer| answer.verdict);
-/// assert!(matches!(of([0.0, 1.0])?, PlantedVerdict::Recovered { margin, .. } if (margin - 0.5).abs() < 1e-12));
-/// assert!(matches!(of([1.0, 0.0])?, PlantedVerdict::Beaten { by, .. } if (by - 0.5).abs() < 1e-12));
+/// assert!(matches!(of([0.0, 1.0])?, PlantedVerdict::Recovered { margin, .. } if (margin - 0.5).abs() < 1e-9));
+/// assert!(matches!(of([1.0, 0.0])?, PlantedVerdict::Beaten { by, .. } if (by - 0.5).abs() < 1e-9));
 /// # Ok::<(), ticketsense::Error>(())
 /// ```
 #[derive(Clone, Debug, PartialEq)]
