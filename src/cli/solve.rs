@@ -425,6 +425,59 @@ mod tests {
     }
 
     #[test]
+    fn budgets_and_a_start_come_from_files() {
+        let folder = Folder::new("solve-budgets");
+        // y / d = (4, 3, 2, 1): without budgets the two largest would be the first two.
+        diagonal(&folder, &nalgebra::dmatrix![4.0; 6.0; 2.0; 1.0]);
+        let (groups, budgets, start) = (
+            folder.path("groups.npy"),
+            folder.path("budgets.npy"),
+            folder.path("x0.npy"),
+        );
+        npy::write_vector(&groups, &[0.0, 0.0, 1.0, 1.0]).unwrap();
+        npy::write_vector(&budgets, &[1.0, 1.0]).unwrap();
+        npy::write_vector(&start, &[-1.0, 0.0, 5.0, 0.0]).unwrap();
+        let methods = ["omp", "ols", "niht", "iht", "htp", "cosamp", "subspace-pursuit"];
+        for solver in methods {
+            let line = [
+                "--solver",
+                solver,
+                "--max-support",
+                "2",
+                "--groups",
+                &groups,
+                "--budgets",
+                &budgets,
+            ];
+            let answer = solve_with(&folder, &line).unwrap();
+            let support: Vec<u64> = answer.json["support"]
+                .as_array()
+                .unwrap()
+                .iter()
+                .map(|v| v.as_u64().unwrap())
+                .collect();
+            assert!(
+                support.len() == 2 && support[0] < 2 && support[1] == 2,
+                "{solver}: {support:?}"
+            );
+            assert_eq!(exit_of(solve_with(&folder, &line[..6])), 2);
+        }
+        let from = |extra: &[&str]| {
+            let line = [&["--solver", "lasso", "--lambda", "0.5", "--tolerance", "1e-12"], extra].concat();
+            solve_with(&folder, &line).unwrap().json["objective"].as_f64().unwrap()
+        };
+        let (cold, warm) = (from(&[]), from(&["--start", &start]));
+        assert!((cold - warm).abs() <= 1e-10 * cold);
+        npy::write_vector(&start, &[1.0]).unwrap();
+        let short = ["--solver", "lasso", "--lambda", "0.5", "--start", &start];
+        assert!(solve_with(&folder, &short).is_err());
+    }
+
+    fn exit_of(result: Result<Answer>) -> u8 {
+        super::super::exit_code(&result.unwrap_err())
+    }
+
+    #[test]
     fn options_of_another_solver_and_values_out_of_range_are_mistakes_of_the_command_line() {
         let folder = Folder::new("solve-refused");
         diagonal(&folder, &nalgebra::dmatrix![0.0; 2.0; 0.0; 0.0]);

@@ -1,7 +1,7 @@
 //! Compressive sampling matching pursuit.
 
 use super::common::column_cost;
-use super::entry::{PURSUIT_ITERATIONS, SolverEntry, THRESHOLDING_SUPPORT, THRESHOLDING_TOLERANCE};
+use super::entry::{BUDGETS, GROUPS, PURSUIT_ITERATIONS, SolverEntry, THRESHOLDING_SUPPORT, THRESHOLDING_TOLERANCE};
 use super::exchange::{Exchange, Step};
 use super::iterate::{Difference, Iterate};
 use super::request::Request;
@@ -113,13 +113,20 @@ impl Solver for Cosamp {
 pub(super) const ENTRY: SolverEntry = SolverEntry {
     name: "cosamp",
     help: "Compressive sampling matching pursuit: fit on up to 3k columns, keep the k largest.",
-    options: &[THRESHOLDING_SUPPORT, THRESHOLDING_TOLERANCE, PURSUIT_ITERATIONS],
+    options: &[
+        THRESHOLDING_SUPPORT,
+        THRESHOLDING_TOLERANCE,
+        PURSUIT_ITERATIONS,
+        GROUPS,
+        BUDGETS,
+    ],
     for_planted: |nonzeros| vec![("max-support", nonzeros.to_string())],
     builder: |o| {
         let default = Cosamp::new(o.required("max-support")?);
         Ok(Box::new(Cosamp {
             tolerance: o.real("tolerance").unwrap_or(default.tolerance),
             max_iterations: o.integer("max-iterations").unwrap_or(default.max_iterations),
+            groups: o.groups()?,
             ..default
         }))
     },

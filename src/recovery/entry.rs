@@ -1,6 +1,6 @@
 //! What a solver tells of itself: its name, its options and how it is built from them.
 
-use super::{Penalty, Solver};
+use super::{Groups, Penalty, Solver};
 use crate::data::npy;
 use crate::error::{Error, Result};
 use std::collections::BTreeMap;
@@ -25,7 +25,7 @@ pub enum OptionKind {
     Flag,
     /// Numbers, each at least this, given as the path of a one-dimensional `.npy` file.
     Vector {
-        /// Smallest admissible entry.
+        /// Smallest admissible entry; minus infinity where there is no bound but finiteness.
         least: f64,
         /// Whether the entries must be whole numbers.
         whole: bool,
@@ -57,7 +57,12 @@ impl SolverOption {
             OptionKind::Flag => "given or not".to_string(),
             OptionKind::Vector { least, whole } => {
                 let entries = if whole { "whole numbers" } else { "finite numbers" };
-                format!("a one-dimensional .npy file of {entries} ≥ {least}")
+                let bound = if least.is_finite() {
+                    format!(" ≥ {least}")
+                } else {
+                    String::new()
+                };
+                format!("a one-dimensional .npy file of {entries}{bound}")
             }
         }
     }
@@ -149,6 +154,17 @@ impl OptionValues {
             (None, Some(ratio)) => Ok(Penalty::RatioOfMax(ratio)),
             (None, None) => Err(Error::argument("lambda", "a value, or one for lambda-ratio", "none")),
             (Some(_), Some(_)) => Err(Error::argument("lambda", "lambda or lambda-ratio", "both")),
+        }
+    }
+
+    /// Budgets for groups of columns, where both their options are given.
+    pub(super) fn groups(&self) -> Result<Option<Groups>> {
+        let whole = |v: Vec<f64>| v.into_iter().map(|v| v as usize).collect();
+        match (self.vector("groups"), self.vector("budgets")) {
+            (None, None) => Ok(None),
+            (Some(of_column), Some(budgets)) => Groups::new(whole(of_column), whole(budgets)).map(Some),
+            (Some(_), None) => Err(Error::argument("budgets", "a file, with groups", "none")),
+            (None, Some(_)) => Err(Error::argument("groups", "a file, with budgets", "none")),
         }
     }
 
@@ -290,3 +306,32 @@ pub(super) const RESIDUAL_TOLERANCE: SolverOption = option(
 );
 pub(super) const PURSUIT_ITERATIONS: SolverOption =
     option("max-iterations", COUNT, "iterations", "200", "The most iterations.");
+
+const WHOLE_NUMBERS: OptionKind = OptionKind::Vector {
+    least: 0.0,
+    whole: true,
+};
+pub(super) const GROUPS: SolverOption = option(
+    "groups",
+    WHOLE_NUMBERS,
+    "numbers from 0",
+    "none: no budgets",
+    "The group of every column, for budgets.",
+);
+pub(super) const BUDGETS: SolverOption = option(
+    "budgets",
+    WHOLE_NUMBERS,
+    "nonzeros",
+    "none: no budgets",
+    "The most nonzeros in every group, by its number.",
+);
+pub(super) const START: SolverOption = option(
+    "start",
+    OptionKind::Vector {
+        least: f64::NEG_INFINITY,
+        whole: false,
+    },
+    "as x",
+    "0",
+    "Where to start, one number a column.",
+);

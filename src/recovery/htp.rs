@@ -1,7 +1,9 @@
 //! Hard thresholding pursuit.
 
 use super::common::column_cost;
-use super::entry::{OptionKind, PURSUIT_ITERATIONS, RESIDUAL_TOLERANCE, SolverEntry, THRESHOLDING_SUPPORT, option};
+use super::entry::{
+    BUDGETS, GROUPS, OptionKind, PURSUIT_ITERATIONS, RESIDUAL_TOLERANCE, SolverEntry, THRESHOLDING_SUPPORT, option,
+};
 use super::exchange::{Exchange, Step};
 use super::iterate::{Difference, Iterate};
 use super::request::Request;
@@ -231,6 +233,8 @@ pub(super) const ENTRY: SolverEntry = SolverEntry {
             "the step adapts to the operator",
             "Choose the support by a gradient step of length 1.",
         ),
+        GROUPS,
+        BUDGETS,
     ],
     for_planted: |nonzeros| vec![("max-support", nonzeros.to_string())],
     builder: |o| {
@@ -239,6 +243,7 @@ pub(super) const ENTRY: SolverEntry = SolverEntry {
             tolerance: o.real("tolerance").unwrap_or(default.tolerance),
             max_iterations: o.integer("max-iterations").unwrap_or(default.max_iterations),
             unit_step: o.flag("unit-step"),
+            groups: o.groups()?,
             ..default
         }))
     },

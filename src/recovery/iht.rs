@@ -1,7 +1,9 @@
 //! Iterative hard thresholding with the unit step.
 
 use super::common::column_cost;
-use super::entry::{SolverEntry, THRESHOLDING_ITERATIONS, THRESHOLDING_SUPPORT, THRESHOLDING_TOLERANCE};
+use super::entry::{
+    BUDGETS, GROUPS, SolverEntry, THRESHOLDING_ITERATIONS, THRESHOLDING_SUPPORT, THRESHOLDING_TOLERANCE,
+};
 use super::exchange::Step;
 use super::iterate::Difference;
 use super::request::Request;
@@ -101,13 +103,20 @@ impl Solver for IterativeHardThresholding {
 pub(super) const ENTRY: SolverEntry = SolverEntry {
     name: "iht",
     help: "Iterative hard thresholding with the unit step.",
-    options: &[THRESHOLDING_SUPPORT, THRESHOLDING_TOLERANCE, THRESHOLDING_ITERATIONS],
+    options: &[
+        THRESHOLDING_SUPPORT,
+        THRESHOLDING_TOLERANCE,
+        THRESHOLDING_ITERATIONS,
+        GROUPS,
+        BUDGETS,
+    ],
     for_planted: |nonzeros| vec![("max-support", nonzeros.to_string())],
     builder: |o| {
         let default = IterativeHardThresholding::new(o.required("max-support")?);
         Ok(Box::new(IterativeHardThresholding {
             tolerance: o.real("tolerance").unwrap_or(default.tolerance),
             max_iterations: o.integer("max-iterations").unwrap_or(default.max_iterations),
+            groups: o.groups()?,
             ..default
         }))
     },

@@ -5,7 +5,7 @@
 
 use super::common::{check_penalty, column_cost, in_safe_range, residual_into};
 use super::descent::{Certified, Stopping, WorkingProblem, descend, rounding_allowances};
-use super::entry::{GAP_TOLERANCE, GRADIENTS, LAMBDA, LAMBDA_RATIO, SolverEntry};
+use super::entry::{GAP_TOLERANCE, GRADIENTS, LAMBDA, LAMBDA_RATIO, START, SolverEntry};
 use super::omp::Omp;
 use super::working_set::{WorkingSet, next_stage, scaled_residual_gap};
 use super::{Certificate, Recovery, Solver, check_right_hand_side};
@@ -276,13 +276,14 @@ impl Solver for Lasso {
 pub(super) const ENTRY: SolverEntry = SolverEntry {
     name: "lasso",
     help: "½‖y − A x‖² + λ‖x‖₁ to a certified duality gap.",
-    options: &[LAMBDA, LAMBDA_RATIO, GAP_TOLERANCE, GRADIENTS],
+    options: &[LAMBDA, LAMBDA_RATIO, GAP_TOLERANCE, GRADIENTS, START],
     for_planted: |_| vec![("lambda-ratio", "1e-6".to_string()), ("tolerance", "1e-14".to_string())],
     builder: |o| {
         let default = Lasso::new(o.penalty()?);
         Ok(Box::new(Lasso {
             tolerance: o.real("tolerance").unwrap_or(default.tolerance),
             max_iterations: o.integer("max-iterations").unwrap_or(default.max_iterations),
+            start: o.vector("start"),
             ..default
         }))
     },

@@ -2,7 +2,8 @@
 
 use super::common::column_cost;
 use super::entry::{
-    OptionKind, SolverEntry, THRESHOLDING_ITERATIONS, THRESHOLDING_SUPPORT, THRESHOLDING_TOLERANCE, option,
+    BUDGETS, GROUPS, OptionKind, SolverEntry, THRESHOLDING_ITERATIONS, THRESHOLDING_SUPPORT, THRESHOLDING_TOLERANCE,
+    option,
 };
 use super::exchange::Step;
 use super::iterate::Difference;
@@ -158,6 +159,8 @@ pub(super) const ENTRY: SolverEntry = SolverEntry {
             "columns as given",
             "Work with columns scaled to length 1.",
         ),
+        GROUPS,
+        BUDGETS,
     ],
     for_planted: |nonzeros| vec![("max-support", nonzeros.to_string())],
     builder: |o| {
@@ -166,6 +169,7 @@ pub(super) const ENTRY: SolverEntry = SolverEntry {
             tolerance: o.real("tolerance").unwrap_or(default.tolerance),
             max_iterations: o.integer("max-iterations").unwrap_or(default.max_iterations),
             unit_columns: o.flag("unit-columns"),
+            groups: o.groups()?,
             ..default
         }))
     },

@@ -1,7 +1,7 @@
 //! Orthogonal least squares: each step takes the column whose fit leaves the smallest residual.
 
 use super::common::{column_cost, empty_answer, in_safe_range, residual_into, scatter};
-use super::entry::{RESIDUAL_TOLERANCE, SolverEntry};
+use super::entry::{BUDGETS, GROUPS, RESIDUAL_TOLERANCE, SolverEntry};
 use super::picking::{MOST_PICKS, Open, PickRequest, Winner, noise};
 use super::support_fit::SupportFit;
 use super::{Certificate, Groups, Recovery, Solver};
@@ -261,14 +261,14 @@ impl Solver for OrthogonalLeastSquares {
 pub(super) const ENTRY: SolverEntry = SolverEntry {
     name: "ols",
     help: "Orthogonal least squares: take the column whose fit leaves the smallest residual.",
-    options: &[MOST_PICKS, RESIDUAL_TOLERANCE],
+    options: &[MOST_PICKS, RESIDUAL_TOLERANCE, GROUPS, BUDGETS],
     for_planted: |nonzeros| vec![("max-support", nonzeros.to_string())],
     builder: |o| {
         let default = OrthogonalLeastSquares::default();
         Ok(Box::new(OrthogonalLeastSquares {
             max_support: o.integer("max-support"),
             tolerance: o.real("tolerance").unwrap_or(default.tolerance),
-            ..default
+            groups: o.groups()?,
         }))
     },
 };

@@ -1,7 +1,7 @@
 //! Orthogonal matching pursuit: greedy selection with a least squares refit after every pick.
 
 use super::common::{SafeRange, empty_answer, in_safe_range};
-use super::entry::{RESIDUAL_TOLERANCE, SolverEntry};
+use super::entry::{BUDGETS, GROUPS, RESIDUAL_TOLERANCE, SolverEntry};
 use super::picking::{MOST_PICKS, PickRequest};
 use super::pursuit::{Correlations, Pursuit};
 use super::screen::Screen;
@@ -213,14 +213,14 @@ impl Solver for Omp {
 pub(super) const ENTRY: SolverEntry = SolverEntry {
     name: "omp",
     help: "Orthogonal matching pursuit: greedy selection, least squares refit.",
-    options: &[MOST_PICKS, RESIDUAL_TOLERANCE],
+    options: &[MOST_PICKS, RESIDUAL_TOLERANCE, GROUPS, BUDGETS],
     for_planted: |nonzeros| vec![("max-support", nonzeros.to_string())],
     builder: |o| {
         let default = Omp::default();
         Ok(Box::new(Omp {
             max_support: o.integer("max-support"),
             tolerance: o.real("tolerance").unwrap_or(default.tolerance),
-            ..default
+            groups: o.groups()?,
         }))
     },
 };

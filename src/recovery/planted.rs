@@ -56,8 +56,9 @@ pub struct PlantedAnswer {
 /// solved as one, with the penalty falling in stages to t just below 1. Where there is no such `ν` its objective has no
 /// minimum: it falls along a flat direction, which mends x to a shorter vector with the same measurements.
 ///
-/// Both verdicts count rounding, the second for an operator of full row rank: the dual vector is moved onto `A_Sᵀν = s` by at most `‖s − A_Sᵀν‖ ‖R⁻¹‖_F`, and the mended
-/// vector onto `A x` by at most `√n ‖A d‖/σ_min(A)` in ℓ₁, with a σ_min that a Cholesky factorisation of `AAᵀ − βI` shows.
+/// Both verdicts count rounding, the second for an operator of full row rank: the dual vector is moved onto `A_Sᵀν = s` by
+/// at most `‖s − A_Sᵀν‖ ‖R⁻¹‖_F`, and the mended vector onto `A x` by at most `√n ‖A d‖/σ_min(A)` in ℓ₁, with a σ_min that
+/// a Cholesky factorisation of `AAᵀ − βI` shows.
 ///
 /// Cost: about ten adjoints, `4mk²` for a basis of the k columns, and `2mw²` for the w columns that come near the bound;
 /// `m²n` more where x is beaten. Much less than the path of basis pursuit itself. Source: Foucart and Rauhut (2013),

@@ -1,7 +1,7 @@
 //! Subspace pursuit.
 
 use super::common::column_cost;
-use super::entry::{PURSUIT_ITERATIONS, RESIDUAL_TOLERANCE, SolverEntry, THRESHOLDING_SUPPORT};
+use super::entry::{BUDGETS, GROUPS, PURSUIT_ITERATIONS, RESIDUAL_TOLERANCE, SolverEntry, THRESHOLDING_SUPPORT};
 use super::exchange::{Exchange, Step};
 use super::request::Request;
 use super::seen::residual_floor;
@@ -109,13 +109,20 @@ impl Solver for SubspacePursuit {
 pub(super) const ENTRY: SolverEntry = SolverEntry {
     name: "subspace-pursuit",
     help: "Subspace pursuit: exchange columns while the least squares residual falls.",
-    options: &[THRESHOLDING_SUPPORT, RESIDUAL_TOLERANCE, PURSUIT_ITERATIONS],
+    options: &[
+        THRESHOLDING_SUPPORT,
+        RESIDUAL_TOLERANCE,
+        PURSUIT_ITERATIONS,
+        GROUPS,
+        BUDGETS,
+    ],
     for_planted: |nonzeros| vec![("max-support", nonzeros.to_string())],
     builder: |o| {
         let default = SubspacePursuit::new(o.required("max-support")?);
         Ok(Box::new(SubspacePursuit {
             tolerance: o.real("tolerance").unwrap_or(default.tolerance),
             max_iterations: o.integer("max-iterations").unwrap_or(default.max_iterations),
+            groups: o.groups()?,
             ..default
         }))
     },
