@@ -332,6 +332,6 @@ pub(super) const START: SolverOption = option(
         whole: false,
     },
     "as x",
-    "0",
+    "the zero vector",
     "Where to start, one number a column.",
 );
