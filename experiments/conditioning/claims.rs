@@ -52,17 +52,6 @@ const EIGENVALUE_ROUNDING: f64 = 1e2 * f64::EPSILON;
 /// Pairs of networks below which nothing is said about networks.
 const LEAST_PAIRS: usize = 20;
 
-fn undecided(statistic: &str, hypotheses: Vec<String>, why: &str) -> Verdict {
-    Verdict {
-        decision: Decision::Undecided { why: why.into() },
-        hypotheses,
-        statistic: (statistic.into(), f64::NAN),
-        tolerance: f64::NAN,
-        evidence: why.into(),
-        counterexample: None,
-    }
-}
-
 fn part<'a>(table: &'a Table, name: &'static str) -> Vec<Record<'a>> {
     table.filter(move |r| r.text("part").is_ok_and(|p| p == name)).collect()
 }
@@ -76,7 +65,7 @@ fn best_step(table: &Table) -> Result<Verdict> {
     ];
     let rows = part(table, "descent");
     if rows.is_empty() {
-        return Ok(undecided(statistic, hypotheses, "no descent was run"));
+        return Ok(Verdict::undecided(statistic, hypotheses, "no descent was run"));
     }
     let (mut worst, mut counterexample) = (0.0f64, None);
     for row in &rows {
@@ -238,7 +227,7 @@ fn masks_and_conditioning(table: &Table) -> Result<Verdict> {
     ];
     let (definite, singular) = (count(table, true)?, count(table, false)?);
     if definite.masks == 0 || singular.masks == 0 {
-        return Ok(undecided(
+        return Ok(Verdict::undecided(
             statistic,
             hypotheses,
             "definite and singular matrices are both needed",
@@ -313,7 +302,7 @@ fn eigenmodes(table: &Table) -> Result<Verdict> {
         }
     }
     if generic_rows == 0 || aligned_rows == 0 {
-        return Ok(undecided(
+        return Ok(Verdict::undecided(
             statistic,
             hypotheses,
             "generic and aligned matrices are both needed",

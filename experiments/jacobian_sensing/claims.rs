@@ -56,17 +56,6 @@ const LARGEST_THRESHOLD: f64 = std::f64::consts::FRAC_1_SQRT_2;
 const ROUNDING: f64 = 1e-10;
 const LEAST_NETWORKS: i64 = 30;
 
-fn undecided(statistic: &str, hypotheses: Vec<String>, why: String) -> Verdict {
-    Verdict {
-        decision: Decision::Undecided { why: why.clone() },
-        hypotheses,
-        statistic: (statistic.into(), f64::NAN),
-        tolerance: f64::NAN,
-        evidence: why,
-        counterexample: None,
-    }
-}
-
 pub(super) fn part<'a>(table: &'a Table, name: &'static str) -> Vec<Record<'a>> {
     table.filter(move |r| r.text("part").is_ok_and(|p| p == name)).collect()
 }
@@ -108,7 +97,7 @@ fn linearised_recovery(table: &Table) -> Result<Verdict> {
         }
     }
     if sparse.is_empty() || sparse.iter().any(|((_, _, networks), _)| *networks < 3) {
-        return Ok(undecided(statistic, hypotheses, "fewer than three networks".into()));
+        return Ok(Verdict::undecided(statistic, hypotheses, "fewer than three networks"));
     }
     let level = LEVEL / sparse.len() as f64;
     let (mut all_large, mut all_small) = (true, true);
@@ -118,7 +107,7 @@ fn linearised_recovery(table: &Table) -> Result<Verdict> {
         all_small &= mean + half < SMALL_ERROR;
     }
     let Some(((smallest, ..), where_smallest)) = sparse.iter().min_by(|a, b| a.0.0.total_cmp(&b.0.0)) else {
-        return Ok(undecided(statistic, hypotheses, "no error at density 0.1".into()));
+        return Ok(Verdict::undecided(statistic, hypotheses, "no error at density 0.1"));
     };
     let decision = if relu.is_nan() || relu > EULER {
         Decision::Undecided {
@@ -173,7 +162,7 @@ fn certificates(table: &Table) -> Result<Verdict> {
         null_units += row.integer("null_units")?;
     }
     if jacobians.is_empty() {
-        return Ok(undecided(statistic, hypotheses, "no Jacobian was examined".into()));
+        return Ok(Verdict::undecided(statistic, hypotheses, "no Jacobian was examined"));
     }
     let decision = if certified >= 2 {
         Decision::Holds
@@ -274,14 +263,14 @@ fn reversal(table: &Table) -> Result<Verdict> {
     ];
     let rows = part(table, "reversal");
     if rows.is_empty() {
-        return Ok(undecided(statistic, hypotheses, "no coefficient was measured".into()));
+        return Ok(Verdict::undecided(statistic, hypotheses, "no coefficient was measured"));
     }
     let z = two_sided_normal(LEVEL / rows.len() as f64)?;
     let (mut worst, mut where_worst, mut compared, mut tanh_missed) = (0.0f64, None, 0, 0);
     for row in &rows {
         let networks = row.integer("networks")?;
         if networks < LEAST_NETWORKS {
-            return Ok(undecided(
+            return Ok(Verdict::undecided(
                 statistic,
                 hypotheses,
                 format!("{networks} networks, fewer than {LEAST_NETWORKS}"),

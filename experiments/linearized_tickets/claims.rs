@@ -130,12 +130,8 @@ fn assay(table: &Table) -> Result<(Option<String>, String)> {
 
 fn undecided(why: String, hypotheses: Vec<String>, statistic: &str, tolerance: f64) -> Verdict {
     Verdict {
-        decision: Decision::Undecided { why: why.clone() },
-        hypotheses,
-        statistic: (statistic.into(), f64::NAN),
         tolerance,
-        evidence: why,
-        counterexample: None,
+        ..Verdict::undecided(statistic, hypotheses, why)
     }
 }
 

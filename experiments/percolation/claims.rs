@@ -58,17 +58,6 @@ pub(super) fn level(table: &Table) -> f64 {
 
 const FAMILY_LEVEL: f64 = 1e-3;
 
-fn undecided(statistic: &str, hypotheses: Vec<String>, why: String) -> Verdict {
-    Verdict {
-        decision: Decision::Undecided { why: why.clone() },
-        hypotheses,
-        statistic: (statistic.into(), f64::NAN),
-        tolerance: f64::NAN,
-        evidence: why,
-        counterexample: None,
-    }
-}
-
 /// The 50 % points of one model and fan-out with their extrapolation.
 #[derive(Clone, Debug)]
 pub(super) struct Threshold {
@@ -197,7 +186,7 @@ fn threshold(table: &Table) -> Result<Verdict> {
     }
     if mixed == 0 {
         let why = why.unwrap_or_else(|| "no threshold on a tree or in random wiring was measured".into());
-        return Ok(undecided(STATISTIC, vec!["none could be checked".into()], why));
+        return Ok(Verdict::undecided(STATISTIC, vec!["none could be checked".into()], why));
     }
     if !local && why.is_none() {
         why = Some("local wiring, where 1 - 1/b must fail, is not told apart from it".into());

@@ -186,12 +186,8 @@ fn check(table: &Table) -> Result<Verdict> {
         "the exact probabilities are those of the closed form basis-pursuit-success, signed".to_string(),
     ];
     let incomplete = |why: &str| Verdict {
-        decision: Decision::Undecided { why: why.to_string() },
-        hypotheses: hypotheses.clone(),
-        statistic: ("standard errors from the theory".into(), f64::NAN),
         tolerance: z,
-        evidence: why.to_string(),
-        counterexample: None,
+        ..Verdict::undecided("standard errors from the theory", hypotheses.clone(), why)
     };
     if followed.len() < FOLLOWED.len() {
         return Ok(incomplete(

@@ -39,17 +39,6 @@ pub(super) const CLAIMS: &[Claim] = &[
 /// Level of a whole claim.
 const LEVEL: f64 = 1e-3;
 
-fn undecided(statistic: &str, hypotheses: Vec<String>, why: String) -> Verdict {
-    Verdict {
-        decision: Decision::Undecided { why: why.clone() },
-        hypotheses,
-        statistic: (statistic.into(), f64::NAN),
-        tolerance: f64::NAN,
-        evidence: why,
-        counterexample: None,
-    }
-}
-
 /// `p = 128: 1.46, p = 256: 1.39`.
 fn listed(halves: &[Half]) -> String {
     let words: Vec<String> = halves
@@ -96,7 +85,7 @@ fn lasso(table: &Table) -> Result<Verdict> {
         line(&sublinear, |h| Ok(h.columns.ln()))?,
     ) else {
         let why = "fewer than three sizes have a bounded 50 % point".to_string();
-        return Ok(undecided(statistic, hypotheses, why));
+        return Ok(Verdict::undecided(statistic, hypotheses, why));
     };
     let law = law_p_value(table)?;
     let z_size = two_sided_normal(LEVEL / sublinear.len() as f64)?;
@@ -109,7 +98,7 @@ fn lasso(table: &Table) -> Result<Verdict> {
         _ => "stays within its errors",
     };
     let [Some(largest), Some(largest_fixed)] = [sublinear.last(), fixed.last()] else {
-        return Ok(undecided(statistic, hypotheses, "no size".into()));
+        return Ok(Verdict::undecided(statistic, hypotheses, "no size"));
     };
     // Predictions lie tenths above 1: an intercept known less well than that tells no limit.
     let blunt = z * to_limit.intercept_error > 0.2;
@@ -188,7 +177,7 @@ fn pursuit(table: &Table) -> Result<Verdict> {
     let fixed = halves(table, "pursuit", "fixed", "flat", "theta")?;
     if at_one.is_empty() || swept.is_empty() {
         let why = "runs without noise and sweeps over noise are both needed".to_string();
-        return Ok(undecided(statistic, hypotheses, why));
+        return Ok(Verdict::undecided(statistic, hypotheses, why));
     }
     let level = LEVEL / (at_one.len() + swept.len()) as f64;
     let (mut enough, mut short, mut least) = (0, None, f64::INFINITY);

@@ -56,17 +56,6 @@ const GROUP_ROUNDING: f64 = 1e-12;
 /// Bias, in standard deviations of the noise, that is called none in words.
 const SMALL_BIAS: f64 = 0.01;
 
-fn undecided(statistic: &str, hypotheses: Vec<String>, why: &str) -> Verdict {
-    Verdict {
-        decision: Decision::Undecided { why: why.into() },
-        hypotheses,
-        statistic: (statistic.into(), f64::NAN),
-        tolerance: f64::NAN,
-        evidence: why.into(),
-        counterexample: None,
-    }
-}
-
 pub(super) fn part<'a>(table: &'a Table, name: &'static str) -> Vec<Record<'a>> {
     table.filter(move |r| r.text("part").is_ok_and(|p| p == name)).collect()
 }
@@ -134,7 +123,7 @@ fn soft_and_hard(table: &Table) -> Result<Verdict> {
     ];
     let of = |name: &'static str| all.iter().filter(move |m| m.estimator == name);
     if of("soft").count() == 0 || of("hard").count() == 0 {
-        return Ok(undecided(statistic, hypotheses, "both estimators are needed"));
+        return Ok(Verdict::undecided(statistic, hypotheses, "both estimators are needed"));
     }
     let z = two_sided_normal(LEVEL / (2 * all.len()) as f64)?;
     let (mut largest, mut counterexample) = (0.0f64, None);
@@ -240,7 +229,7 @@ fn groups(table: &Table) -> Result<Verdict> {
         }
     }
     if kept == 0 || kept == total {
-        return Ok(undecided(
+        return Ok(Verdict::undecided(
             statistic,
             hypotheses,
             "kept and zeroed groups are both needed",
@@ -289,7 +278,7 @@ fn paths(table: &Table) -> Result<Verdict> {
         largest = worst(largest, value);
     }
     if supports == 0 {
-        return Ok(undecided(statistic, hypotheses, "no solution was compared"));
+        return Ok(Verdict::undecided(statistic, hypotheses, "no solution was compared"));
     }
     let (mut different, mut compared, mut doubtful) = (0, 0, 0);
     let mut example = None;

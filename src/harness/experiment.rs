@@ -252,6 +252,21 @@ pub struct Verdict {
     pub counterexample: Option<String>,
 }
 
+impl Verdict {
+    /// That nothing is decided, and why: there is no statistic, and nothing to compare it with.
+    pub fn undecided(statistic: &str, hypotheses: Vec<String>, why: impl Into<String>) -> Self {
+        let why = why.into();
+        Verdict {
+            decision: Decision::Undecided { why: why.clone() },
+            hypotheses,
+            statistic: (statistic.into(), f64::NAN),
+            tolerance: f64::NAN,
+            evidence: why,
+            counterexample: None,
+        }
+    }
+}
+
 /// What the theory says a check should find.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Expected {
