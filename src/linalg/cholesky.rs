@@ -84,6 +84,28 @@ impl UpdatableCholesky {
         Some(UpdatableCholesky { packed, order })
     }
 
+    /// Appends a column of R as it is, with its entries on and above the diagonal; some may belong to a QR decomposition and
+    /// have a negative diagonal, for the solves are the same.
+    ///
+    /// # Panics
+    /// When it does not have one entry more than the columns before it: a bug of the caller.
+    pub fn push(&mut self, column: &[f64]) {
+        assert_eq!(column.len(), self.order + 1, "Cholesky push: length of the column");
+        self.packed.extend_from_slice(column);
+        self.order += 1;
+    }
+
+    /// `‖R⁻¹ e‖²` for the last unit vector `e`: by so much the last column has raised `‖R⁻¹‖_F²`, which bounds
+    /// `1/σ_min(R)²`. 0 for no columns. Cost: `k²`.
+    pub fn last_of_inverse_square(&self) -> f64 {
+        let mut last = vec![0.0; self.order];
+        if let Some(end) = last.last_mut() {
+            *end = 1.0;
+        }
+        self.solve_upper(&mut last);
+        dot(&last, &last)
+    }
+
     /// The number of columns.
     pub fn order(&self) -> usize {
         self.order
@@ -465,6 +487,20 @@ mod tests {
             solve_positive_definite(&DMatrix::from_row_slice(2, 2, &[1.0, 2.0, 2.0, 1.0]), &[1.0, 1.0]),
             Err(Error::Numerical { .. })
         ));
+    }
+
+    #[test]
+    fn columns_pushed_as_they_are_solve_and_sum_up_the_inverse() {
+        // R = [2 1; 0 −4], as a QR decomposition may give it: R⁻¹ = [1/2 1/8; 0 −1/4].
+        let mut factor = UpdatableCholesky::new();
+        assert_eq!(factor.last_of_inverse_square(), 0.0);
+        factor.push(&[2.0]);
+        assert_eq!(factor.last_of_inverse_square(), 0.25);
+        factor.push(&[1.0, -4.0]);
+        assert_eq!(factor.last_of_inverse_square(), 1.0 / 64.0 + 1.0 / 16.0);
+        let mut x = [3.0, 8.0];
+        factor.solve_upper(&mut x);
+        assert_eq!(x, [2.5, -2.0]);
     }
 
     proptest! {

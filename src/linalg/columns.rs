@@ -2,6 +2,7 @@
 //!
 //! Every entry is summed in the same order whatever the unit, so that the bits do not depend on the processor's width.
 
+use super::norm;
 use pulp::{Arch, Simd, WithSimd};
 
 const LANES: usize = 8;
@@ -50,6 +51,25 @@ pub fn accumulate(columns: &[f64], t: &[f64], y: &mut [f64]) {
         t,
         y,
     });
+}
+
+/// `y ← y − C t`, with the bits of [`accumulate`] for the coefficients `−t`.
+///
+/// # Panics
+/// As [`accumulate`].
+pub fn subtract(columns: &[f64], t: &[f64], y: &mut [f64]) {
+    let minus: Vec<f64> = t.iter().map(|t| -t).collect();
+    accumulate(columns, &minus, y);
+}
+
+/// `‖v − C t‖`. Cost: `2mk` operations.
+///
+/// # Panics
+/// As [`accumulate`].
+pub fn distance(columns: &[f64], t: &[f64], v: &[f64]) -> f64 {
+    let mut rest = v.to_vec();
+    subtract(columns, t, &mut rest);
+    norm(&rest)
 }
 
 /// `y ← y + Σ tᵢ c_{jᵢ}` for the columns `of` among those stored one after the other in `columns`. Cost: `2mk` operations
@@ -211,6 +231,15 @@ mod tests {
         for (column, found) in columns.chunks_exact(rows).zip(out) {
             assert_eq!(found, dot(column, v));
         }
+    }
+
+    #[test]
+    fn what_a_combination_leaves_and_how_long_that_is() {
+        let columns = [1.0, 0.0, 0.0, 1.0, 1.0, 0.0];
+        let mut y = [4.0, 2.0, 5.0];
+        subtract(&columns, &[1.0, 2.0], &mut y);
+        assert_eq!(y, [1.0, 0.0, 5.0]);
+        assert_eq!(distance(&columns, &[1.0, 2.0], &[6.0, 2.0, 4.0]), 5.0);
     }
 
     proptest! {

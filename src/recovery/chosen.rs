@@ -1,7 +1,7 @@
 //! The columns that a pursuit has chosen, their least squares fit, and how far its residual can be trusted.
 
 use crate::linalg::cholesky::UpdatableCholesky;
-use crate::linalg::columns::{accumulate, correlate, correlate_two};
+use crate::linalg::columns::{correlate, correlate_two, distance, subtract};
 use crate::linalg::{dot, norm};
 
 /// A column nearer than this to the span of the chosen ones, relative to its length, is refused for good.
@@ -58,22 +58,12 @@ impl Chosen {
     /// now one of them and of the fit.
     pub fn offer(&mut self, j: usize, column: &[f64], length: f64, with_y: f64, met: &Met) -> bool {
         let columns = &self.columns;
-        let distance = |w: &[f64]| {
-            let minus: Vec<f64> = w.iter().map(|w| -w).collect();
-            let mut rest = column.to_vec();
-            accumulate(columns, &minus, &mut rest);
-            norm(&rest)
-        };
+        let away = |w: &[f64]| distance(columns, w, column);
         let pivot = self
             .factor
-            .append_measured(&met.with_column, length * length, DEPENDENT, distance);
+            .append_measured(&met.with_column, length * length, DEPENDENT, away);
         if pivot.accepted {
-            // The new column of R⁻¹ is (−R⁻¹z, 1)/ρ.
-            let order = self.factor.order();
-            let mut last = vec![0.0; order];
-            last[order - 1] = 1.0;
-            self.factor.solve_upper(&mut last);
-            self.inverse_square += dot(&last, &last);
+            self.inverse_square += self.factor.last_of_inverse_square();
             self.order.push(j);
             self.lengths.push(length);
             self.columns.extend_from_slice(column);
@@ -108,9 +98,8 @@ impl Chosen {
 
     /// `r ← y − A_S x_S` from the chosen columns, in the order of picking.
     pub fn residual_into(&self, y: &[f64], r: &mut [f64]) {
-        let minus: Vec<f64> = self.values.iter().map(|v| -v).collect();
         r.copy_from_slice(y);
-        accumulate(&self.columns, &minus, r);
+        subtract(&self.columns, &self.values, r);
     }
 
     /// One step of iterative refinement: what the residual still holds of the chosen columns.

@@ -2,7 +2,7 @@
 
 use super::common::residual_into;
 use crate::linalg::cholesky::UpdatableCholesky;
-use crate::linalg::columns::{accumulate, correlate};
+use crate::linalg::columns::{accumulate, correlate, distance};
 use crate::linalg::{dot, norm};
 use crate::operators::MeasurementOperator;
 use nalgebra::DMatrix;
@@ -38,14 +38,9 @@ impl Face {
         for (i, column) in offered.as_slice().chunks_exact(y.len()).enumerate() {
             let mut cross = vec![0.0; kept.len()];
             correlate(&columns, column, &mut cross);
-            let distance = |w: &[f64]| {
-                let minus: Vec<f64> = w.iter().map(|w| -w).collect();
-                let mut rest = column.to_vec();
-                accumulate(&columns, &minus, &mut rest);
-                norm(&rest)
-            };
+            let away = |w: &[f64]| distance(&columns, w, column);
             if factor
-                .append_measured(&cross, dot(column, column), DEPENDENT, distance)
+                .append_measured(&cross, dot(column, column), DEPENDENT, away)
                 .accepted
             {
                 kept.push(support[i]);

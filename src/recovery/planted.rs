@@ -6,7 +6,7 @@ use crate::error::Result;
 use crate::linalg::cholesky::UpdatableCholesky;
 use crate::linalg::columns::{accumulate, correlate};
 use crate::linalg::dense::{ThinQr, gram, product, thin_qr, transpose_product};
-use crate::linalg::{dot, norm};
+use crate::linalg::norm;
 use crate::operators::{MeasurementOperator, check_vector};
 use nalgebra::DMatrix;
 
@@ -88,39 +88,18 @@ impl Default for PlantedTest {
     }
 }
 
-/// The columns of the support in an orthonormal basis.
+/// The columns of the support, `A_S = Q R`.
 struct Span {
     support: Vec<usize>,
     signs: Vec<f64>,
-    basis: ThinQr,
+    /// An orthonormal basis of their span.
+    q: DMatrix<f64>,
+    r: UpdatableCholesky,
     /// `‖R⁻¹‖_F`, at least `1/σ_min(A_S)`.
     inverse: f64,
 }
 
 impl Span {
-    /// `R⁻ᵀ v`.
-    fn solve_transposed(r: &DMatrix<f64>, v: &[f64]) -> Vec<f64> {
-        let mut out = v.to_vec();
-        for j in 0..out.len() {
-            let column = &r.as_slice()[j * r.nrows()..][..j];
-            out[j] = (out[j] - dot(column, &out[..j])) / r[(j, j)];
-        }
-        out
-    }
-
-    /// `R⁻¹ v` for the leading part of R that v fits.
-    fn solve(r: &DMatrix<f64>, v: &[f64]) -> Vec<f64> {
-        let mut out = v.to_vec();
-        for j in (0..out.len()).rev() {
-            out[j] /= r[(j, j)];
-            let value = out[j];
-            for (out, r) in out[..j].iter_mut().zip(&r.as_slice()[j * r.nrows()..]) {
-                *out -= value * r;
-            }
-        }
-        out
-    }
-
     /// The columns `support`, or the entries of a combination of them that is 0.
     fn new(
         a: &dyn MeasurementOperator,
@@ -131,54 +110,54 @@ impl Span {
         let count = support.len().min(rows + 1);
         let mut columns = DMatrix::zeros(rows, count);
         a.columns_into(&support[..count], &mut columns);
-        let basis = thin_qr(&columns)?;
-        let length = |j: usize| norm(&columns.as_slice()[j * rows..(j + 1) * rows]);
-        let depends = |&j: &usize| j >= rows || basis.r[(j, j)].abs() <= DEPENDENT * length(j);
-        if let Some(j) = (0..count).find(depends) {
-            let coordinates: Vec<f64> = (0..j).map(|i| basis.r[(i, j)]).collect();
-            let others = Self::solve(&basis.r, &coordinates);
-            let combination = support.iter().copied().zip(others.iter().map(|w| -w));
-            return Ok(Err(combination.chain([(support[j], 1.0)]).collect()));
-        }
+        let ThinQr { q, r: upper } = thin_qr(&columns)?;
+        let mut r = UpdatableCholesky::with_capacity(count);
         let mut square = 0.0;
-        for j in 0..count {
-            let mut unit = vec![0.0; j + 1];
-            unit[j] = 1.0;
-            let column = Self::solve(&basis.r, &unit);
-            square += dot(&column, &column);
+        for (j, column) in columns.as_slice().chunks_exact(rows).enumerate() {
+            let entries = &upper.as_slice()[j * upper.nrows()..];
+            if j >= rows || entries[j].abs() <= DEPENDENT * norm(column) {
+                let mut others = entries[..j].to_vec();
+                r.solve_upper(&mut others);
+                let combination = support.iter().copied().zip(others.iter().map(|w| -w));
+                return Ok(Err(combination.chain([(support[j], 1.0)]).collect()));
+            }
+            r.push(&entries[..=j]);
+            square += r.last_of_inverse_square();
         }
         Ok(Ok(Span {
             support,
             signs,
-            basis,
+            q,
+            r,
             inverse: square.sqrt(),
         }))
     }
 
     /// `A_S(A_SᵀA_S)⁻¹s`, the shortest vector with the right correlations on the support.
     fn shortest_dual(&self) -> Vec<f64> {
-        let coordinates = Self::solve_transposed(&self.basis.r, &self.signs);
-        let mut out = vec![0.0; self.basis.q.nrows()];
-        accumulate(self.basis.q.as_slice(), &coordinates, &mut out);
+        let mut coordinates = self.signs.clone();
+        self.r.solve_lower(&mut coordinates);
+        let mut out = vec![0.0; self.q.nrows()];
+        accumulate(self.q.as_slice(), &coordinates, &mut out);
         out
     }
 
     /// A combination of projected columns with what it takes of those of the support to be one of the columns themselves.
     fn completed(&self, a: &dyn MeasurementOperator, direction: Vec<(usize, f64)>) -> Vec<(usize, f64)> {
         let (columns, values): (Vec<usize>, Vec<f64>) = direction.iter().copied().unzip();
-        let mut image = vec![0.0; self.basis.q.nrows()];
+        let mut image = vec![0.0; self.q.nrows()];
         a.apply_sparse_into(&columns, &values, &mut image);
-        let mut inside = vec![0.0; self.support.len()];
-        correlate(self.basis.q.as_slice(), &image, &mut inside);
-        let on_support = Self::solve(&self.basis.r, &inside);
+        let mut on_support = vec![0.0; self.support.len()];
+        correlate(self.q.as_slice(), &image, &mut on_support);
+        self.r.solve_upper(&mut on_support);
         let others = self.support.iter().copied().zip(on_support.iter().map(|w| -w));
         direction.into_iter().chain(others).collect()
     }
 
     /// `v ← v − Q Qᵀv` for every column v; what is left of a column within the span is rounding, and becomes 0.
     fn project(&self, block: &mut DMatrix<f64>) -> Result<()> {
-        let inside = transpose_product(&self.basis.q, block)?;
-        let part = product(&self.basis.q, &inside)?;
+        let inside = transpose_product(&self.q, block)?;
+        let part = product(&self.q, &inside)?;
         for (mut column, part) in block.column_iter_mut().zip(part.column_iter()) {
             let length = column.norm();
             column -= part;
@@ -267,7 +246,10 @@ impl PlantedTest {
             let escape = set.escape();
             // Where a walk is lost it was, as a rule, on its way to infinity.
             let lost = escape.is_none() && !settled && stage == target;
-            let far = || set.nonzeros().0.into_iter().zip(set.nonzeros().1).collect();
+            let far = || {
+                let (columns, values) = set.nonzeros();
+                columns.into_iter().zip(values).collect()
+            };
             if let Some(direction) = escape.or_else(|| lost.then(far)) {
                 *applications += 2.0 + column_cost(shape, direction.len());
                 let verdict = beaten(a, planted, &span.completed(a, direction), norms)?;

@@ -2,7 +2,7 @@
 
 use super::common::column_cost;
 use crate::linalg::cholesky::UpdatableCholesky;
-use crate::linalg::columns::{accumulate, correlate};
+use crate::linalg::columns::{correlate, distance, subtract};
 use crate::linalg::{gemm, norm};
 use crate::operators::MeasurementOperator;
 use nalgebra::DMatrix;
@@ -53,10 +53,8 @@ impl SupportFit {
             for (c, d) in self.coefficients.iter_mut().zip(&self.correction) {
                 *c += d;
             }
-            self.work.clear();
-            self.work.extend(self.coefficients.iter().map(|c| -c));
             self.r.copy_from_slice(y);
-            accumulate(columns, &self.work, &mut self.r);
+            subtract(columns, &self.coefficients, &mut self.r);
         }
         self.values.clear();
         self.values.resize(support.len(), 0.0);
@@ -122,15 +120,8 @@ impl SupportFit {
             let (before, rest) = self.columns.split_at(position * rows);
             let column = &rest[..rows];
             let before = &before[..self.kept.len() * rows];
-            let distance = |w: &[f64]| {
-                let minus: Vec<f64> = w.iter().map(|w| -w).collect();
-                let mut rest = column.to_vec();
-                accumulate(before, &minus, &mut rest);
-                norm(&rest)
-            };
-            let pivot = self
-                .factor
-                .append_measured(&self.work, row[position], DEPENDENT, distance);
+            let away = |w: &[f64]| distance(before, w, column);
+            let pivot = self.factor.append_measured(&self.work, row[position], DEPENDENT, away);
             if pivot.accepted {
                 let from = position * rows;
                 self.columns.copy_within(from..from + rows, self.kept.len() * rows);
