@@ -230,10 +230,11 @@ impl Page {
             compared,
             kernel: kernel(&a, seed)?,
             layers: network.depth(),
-            homogeneous: matches!(network.activation(), Activation::Relu | Activation::Linear)
+            homogeneous: network.is_multilayer()
+                && matches!(network.activation(), Activation::Relu | Activation::Linear)
                 && network
                     .layout()
-                    .bias_slots()
+                    .unpruned_slots()
                     .all(|slot| theta[slot.range.clone()].iter().all(|b| *b == 0.0)),
             euler: euler(&at)?,
         })

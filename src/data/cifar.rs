@@ -1,10 +1,11 @@
 //! CIFAR-10's binary batches: records of one label byte and 3,072 pixel bytes (red, green, blue planes of 32×32).
 
-use super::content::{Content, ImageShape, RawValues, Splits};
+use super::content::{Content, RawValues, Splits};
 use super::dataset::Dataset;
 use super::folder::{find, name_of, read_unpacked};
 use super::normalisation::Normalisation;
 use crate::error::{Error, Result};
+use crate::networks::ImageShape;
 use std::path::{Path, PathBuf};
 
 const IMAGE: ImageShape = ImageShape {

@@ -3,32 +3,9 @@
 use super::normalisation::Normalisation;
 use crate::error::{Error, Result};
 use crate::files::hex;
+use crate::networks::ImageShape;
 use sha2::{Digest, Sha256};
 use std::fmt;
-
-/// The size of one sample seen as an image; a plain vector of n features is `1×1×n`.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub struct ImageShape {
-    /// Colour planes.
-    pub channels: usize,
-    /// Pixels down.
-    pub height: usize,
-    /// Pixels across.
-    pub width: usize,
-}
-
-impl ImageShape {
-    /// The number of features, `channels · height · width`; `None` when it does not fit the machine.
-    pub fn features(self) -> Option<usize> {
-        self.channels.checked_mul(self.height)?.checked_mul(self.width)
-    }
-}
-
-impl fmt::Display for ImageShape {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{}×{}×{}", self.channels, self.height, self.width)
-    }
-}
 
 /// Which part of a data set.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]

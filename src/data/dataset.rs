@@ -1,9 +1,9 @@
 //! Labelled samples with fixed splits, a named normalisation and a checksum.
 
-use super::content::{Content, ImageShape, RawValues, Split, Splits, check, checksum};
+use super::content::{Content, RawValues, Split, Splits, check, checksum};
 use super::normalisation::{Affine, Normalisation};
 use crate::error::{Error, Result};
-use crate::networks::{Array, Real};
+use crate::networks::{Array, ImageShape, Real};
 use crate::seed::Seed;
 use rand::seq::SliceRandom;
 use std::fmt;

@@ -1,11 +1,12 @@
 //! The embedded data set: the 1,797 8×8 test images of *Optical Recognition of Handwritten Digits* (Alpaydin & Kaynak,
 //! UCI, CC BY 4.0; see the README beside the file), as scikit-learn ships them.
 
-use super::content::{Content, ImageShape, RawValues, Splits};
+use super::content::{Content, RawValues, Splits};
 use super::dataset::Dataset;
 use super::normalisation::Normalisation;
 use crate::error::{Error, Result};
 use crate::files::gunzip;
+use crate::networks::ImageShape;
 
 const PACKED: &[u8] = include_bytes!("digits/digits.csv.gz");
 /// How messages name the embedded file.

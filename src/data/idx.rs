@@ -1,10 +1,11 @@
 //! MNIST's own format, IDX: a big-endian header and one byte a pixel or label. Fashion-MNIST and KMNIST use it too.
 
-use super::content::{Content, ImageShape, RawValues, Splits};
+use super::content::{Content, RawValues, Splits};
 use super::dataset::Dataset;
 use super::folder::{find, name_of, read_unpacked};
 use super::normalisation::Normalisation;
 use crate::error::{Error, Result};
+use crate::networks::ImageShape;
 use std::path::{Path, PathBuf};
 
 /// The classes of the data sets that come under these file names.

@@ -14,8 +14,9 @@ mod normalisation;
 pub mod npy;
 mod teacher;
 
+pub use crate::networks::ImageShape;
 pub use choice::{DEFAULT_NORMALISATION, DataChoice, NAMED, load, load_normalised};
-pub use content::{Content, ImageShape, RawValues, Split, Splits};
+pub use content::{Content, RawValues, Split, Splits};
 pub use dataset::Dataset;
 pub use normalisation::Normalisation;
 pub use teacher::{Taught, Teacher};

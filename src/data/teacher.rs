@@ -1,11 +1,11 @@
 //! Synthetic data from a sparse teacher: Gaussian inputs, labelled by a random network of which only some weights are
 //! kept, so that the support to be found is known.
 
-use super::content::{Content, ImageShape, RawValues, Splits};
+use super::content::{Content, RawValues, Splits};
 use super::dataset::Dataset;
 use super::normalisation::Normalisation;
 use crate::error::{Error, Result};
-use crate::networks::{Array, Fan, Initialisation, Network, SlotKind};
+use crate::networks::{Array, Fan, ImageShape, Initialisation, Network, SlotKind};
 use crate::seed::Seed;
 use crate::support::{Density, Mask};
 use rand::RngExt;

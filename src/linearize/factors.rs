@@ -1,31 +1,43 @@
-//! The Jacobian of a network as factors: a dense layer's block is `δ ⊗ a`, signal times activation.
+//! The Jacobian of a network as factors: the block of a weight is `Σ_p δ_p ⊗ a_p`, signals times activations summed
+//! over the positions that share the weight.
 //!
-//! For output class c of sample s, weight (o, i) of a layer has the derivative `∂f_c(x_s)/∂W_oi = δ_o^{(s,c)} a_i^{(s)}`
-//! and bias o the derivative `δ_o^{(s,c)}`, with δ the derivative of the output in the layer's pre-activation and `a`
-//! the layer's input. For n samples, C classes and a layer from `in` to `out` units that is `n (C out + in)` numbers in
-//! place of `n C out in`.
+//! For output class c of sample s, weight (o, i) has the derivative `∂f_c(x_s)/∂W_oi = Σ_p δ_{op}^{(s,c)} a_{ip}^{(s)}`,
+//! with `a_p` what the weight multiplies at position p and `δ_p` the derivative of the output in what it is added to.
+//! A dense layer has one position, a convolution one a pixel, a tied recurrent cell one a step. For n samples, C classes
+//! and P positions that is `n P (C out + in)` numbers in place of `n C out in`. Biases, scales and shifts are kept as
+//! their columns.
 
 use crate::linalg::{dot, gemm};
-use crate::networks::{Array, Layer, Network};
+use crate::networks::{Array, Network};
 use std::ops::Range;
 
-/// One dense layer. Both factors are stored feature by feature, so that a column of the Jacobian reads two contiguous
+/// One slot of parameters. Everything is stored feature by feature, so that a column of the Jacobian reads two contiguous
 /// slices.
 #[derive(Clone, Debug)]
 pub(super) struct Block {
-    /// Place of the weights in θ, outputs × inputs.
-    pub weight: Range<usize>,
-    /// Place of the biases in θ.
-    pub bias: Option<Range<usize>>,
-    pub inputs: usize,
-    pub outputs: usize,
-    /// inputs × n.
-    pub activations: Vec<f64>,
-    /// outputs × (n C), the column of sample s and class c at `s C + c`.
-    pub signals: Vec<f64>,
+    /// Its place among all parameters.
+    pub range: Range<usize>,
+    pub kind: Kind,
 }
 
-/// The factors of every dense layer, from input to output.
+#[derive(Clone, Debug)]
+pub(super) enum Kind {
+    Weight {
+        inputs: usize,
+        outputs: usize,
+        positions: usize,
+        /// `a`, inputs × (n P).
+        activations: Vec<f64>,
+        /// `δ`, outputs × (n C P): for each output the signals at sample s, class c and position p.
+        signals: Vec<f64>,
+    },
+    Vector {
+        /// Entries × (n C).
+        signals: Vec<f64>,
+    },
+}
+
+/// The factors of every slot, in the order of the parameters.
 #[derive(Clone, Debug)]
 pub(super) struct Factors {
     pub blocks: Vec<Block>,
@@ -36,75 +48,18 @@ pub(super) struct Factors {
 
 /// Where a parameter stands among the factors.
 pub(super) enum Entry<'a> {
-    /// Signal of its output unit and activation of its input unit.
-    Weight(&'a [f64], &'a [f64]),
-    /// Signal of its unit.
-    Bias(&'a [f64]),
+    /// Signal (n C P), activation (n P) and the number of positions P.
+    Weight(&'a [f64], &'a [f64], usize),
+    /// A whole column.
+    Vector(&'a [f64]),
+    /// A parameter without a derivative: a running statistic.
+    Constant,
 }
 
 impl Factors {
-    /// The outputs `f(θ)` and the factors of `∂f/∂θ`. Cost: one forward pass and C backward passes without their
-    /// parameter part.
+    /// The outputs of the network and the factors of its Jacobian.
     pub fn new(network: &Network, theta: &[f64], inputs: &Array<f64>) -> (Array<f64>, Factors) {
-        let (samples, classes) = (inputs.rows(), network.classes());
-        let rows = samples * classes;
-        let tape = network.forward(&network.plain(theta), inputs.clone());
-        let slots = network.layout().slots();
-        let mut signals = vec![0.0; classes * rows];
-        for s in 0..samples {
-            for c in 0..classes {
-                signals[c * rows + s * classes + c] = 1.0;
-            }
-        }
-        let mut blocks = Vec::new();
-        for (index, layer) in network.layers().iter().enumerate().rev() {
-            let input = tape.input_of(index);
-            match *layer {
-                Layer::Dense(dense) => {
-                    let weight = slots[dense.weight].range.clone();
-                    let mut below = Vec::new();
-                    if index > 0 {
-                        below = vec![0.0; dense.inputs * rows];
-                        let w = &theta[weight.clone()];
-                        gemm(
-                            dense.inputs,
-                            dense.outputs,
-                            rows,
-                            w,
-                            true,
-                            &signals,
-                            false,
-                            &mut below,
-                            false,
-                        );
-                    }
-                    blocks.push(Block {
-                        weight,
-                        bias: dense.bias.map(|slot| slots[slot].range.clone()),
-                        inputs: dense.inputs,
-                        outputs: dense.outputs,
-                        activations: transposed(input),
-                        signals: std::mem::replace(&mut signals, below),
-                    });
-                }
-                Layer::Activation(activation) => {
-                    for (unit, row) in signals.chunks_exact_mut(rows).enumerate() {
-                        for (s, of_sample) in row.chunks_exact_mut(classes).enumerate() {
-                            let slope = activation.derivative(input.row(s)[unit]);
-                            of_sample.iter_mut().for_each(|d| *d *= slope);
-                        }
-                    }
-                }
-            }
-        }
-        blocks.reverse();
-        let factors = Factors {
-            blocks,
-            samples,
-            classes,
-            parameters: theta.len(),
-        };
-        (tape.outputs().clone(), factors)
+        super::recorder::factors(network, theta, inputs)
     }
 
     /// Number of rows, n C.
@@ -114,10 +69,28 @@ impl Factors {
 
     /// Applies a linear map of `ℝ^C` to the signals of every sample: the Jacobian becomes `R J`, R block diagonal.
     pub fn transform(&mut self, map: impl Fn(usize, &mut [f64])) {
+        let (rows, classes) = (self.rows(), self.classes);
+        let mut of_position = vec![0.0; classes];
         for block in &mut self.blocks {
-            for unit in block.signals.chunks_exact_mut(self.samples * self.classes) {
-                for (s, of_sample) in unit.chunks_exact_mut(self.classes).enumerate() {
-                    map(s, of_sample);
+            let (signals, positions) = match &mut block.kind {
+                Kind::Weight { signals, positions, .. } => (signals, *positions),
+                Kind::Vector { signals } => (signals, 1),
+            };
+            for unit in signals.chunks_exact_mut(rows * positions) {
+                for (s, of_sample) in unit.chunks_exact_mut(classes * positions).enumerate() {
+                    if positions == 1 {
+                        map(s, of_sample);
+                        continue;
+                    }
+                    for p in 0..positions {
+                        for (c, value) in of_position.iter_mut().enumerate() {
+                            *value = of_sample[c * positions + p];
+                        }
+                        map(s, &mut of_position);
+                        for (c, value) in of_position.iter().enumerate() {
+                            of_sample[c * positions + p] = *value;
+                        }
+                    }
                 }
             }
         }
@@ -127,147 +100,222 @@ impl Factors {
     pub fn apply(&self, v: &[f64], y: &mut [f64]) {
         y.fill(0.0);
         for block in &self.blocks {
-            let mut z = vec![0.0; block.outputs * self.samples];
-            let w = &v[block.weight.clone()];
-            gemm(
-                block.outputs,
-                block.inputs,
-                self.samples,
-                w,
-                false,
-                &block.activations,
-                false,
-                &mut z,
-                false,
-            );
-            if let Some(bias) = &block.bias {
-                for (z, b) in z.chunks_exact_mut(self.samples).zip(&v[bias.clone()]) {
-                    z.iter_mut().for_each(|z| *z += b);
+            let v = &v[block.range.clone()];
+            match &block.kind {
+                Kind::Weight {
+                    inputs,
+                    outputs,
+                    positions,
+                    activations,
+                    signals,
+                } => {
+                    let width = self.samples * positions;
+                    let mut z = vec![0.0; outputs * width];
+                    gemm(*outputs, *inputs, width, v, false, activations, false, &mut z, false);
+                    let units = z.chunks_exact(width).zip(signals.chunks_exact(self.rows() * positions));
+                    for (z, signal) in units {
+                        self.add_scaled_signal(1.0, signal, z, *positions, y);
+                    }
                 }
-            }
-            for (z, signal) in z
-                .chunks_exact(self.samples)
-                .zip(block.signals.chunks_exact(self.rows()))
-            {
-                add_scaled_signal(1.0, signal, z, self.classes, y);
+                Kind::Vector { signals } => {
+                    for (v, signal) in v.iter().zip(signals.chunks_exact(self.rows())) {
+                        add_scaled(*v, signal, y);
+                    }
+                }
             }
         }
     }
 
-    /// `v ← Jᵀ u`, over all parameters.
+    /// `v ← Jᵀ u` over all parameters.
     pub fn adjoint(&self, u: &[f64], v: &mut [f64]) {
+        v.fill(0.0);
         for block in &self.blocks {
-            let g = self.contracted(block, u);
-            let (outs, ins) = (block.outputs, block.inputs);
-            gemm(
-                outs,
-                self.samples,
-                ins,
-                &g,
-                false,
-                &block.activations,
-                true,
-                &mut v[block.weight.clone()],
-                false,
-            );
-            if let Some(bias) = &block.bias {
-                for (v, g) in v[bias.clone()].iter_mut().zip(g.chunks_exact(self.samples)) {
-                    *v = g.iter().sum();
+            let v = &mut v[block.range.clone()];
+            match &block.kind {
+                Kind::Weight {
+                    inputs,
+                    outputs,
+                    positions,
+                    activations,
+                    signals,
+                } => {
+                    let g = self.contracted(signals, *positions, u);
+                    let width = self.samples * positions;
+                    gemm(*outputs, width, *inputs, &g, false, activations, true, v, false);
+                }
+                Kind::Vector { signals } => {
+                    for (v, signal) in v.iter_mut().zip(signals.chunks_exact(self.rows())) {
+                        *v = dot(signal, u);
+                    }
                 }
             }
         }
     }
 
-    /// `Σ_c δ_o^{(s,c)} u_{sc}`: outputs × n.
-    pub fn contracted(&self, block: &Block, u: &[f64]) -> Vec<f64> {
-        let mut g = Vec::with_capacity(block.outputs * self.samples);
-        for signal in block.signals.chunks_exact(self.rows()) {
-            let pairs = signal.chunks_exact(self.classes).zip(u.chunks_exact(self.classes));
-            g.extend(pairs.map(|(d, u)| d.iter().zip(u).map(|(d, u)| d * u).sum::<f64>()));
+    /// `Σ_c δ_{op}^{(s,c)} u_{sc}`, outputs × (n P).
+    fn contracted(&self, signals: &[f64], positions: usize, u: &[f64]) -> Vec<f64> {
+        let classes = self.classes;
+        let mut g = Vec::with_capacity(signals.len() / classes);
+        for signal in signals.chunks_exact(self.rows() * positions) {
+            let samples = signal.chunks_exact(classes * positions).zip(u.chunks_exact(classes));
+            if positions == 1 {
+                g.extend(samples.map(|(d, u)| d.iter().zip(u).map(|(d, u)| d * u).sum::<f64>()));
+                continue;
+            }
+            for (d, u) in samples {
+                let start = g.len();
+                g.resize(start + positions, 0.0);
+                for (d, u) in d.chunks_exact(positions).zip(u) {
+                    add_scaled(*u, d, &mut g[start..]);
+                }
+            }
         }
         g
     }
 
-    /// The factors of one parameter.
+    /// Where a parameter stands.
     pub fn entry(&self, parameter: usize) -> Entry<'_> {
-        let rows = self.rows();
-        let block = &self.blocks[self
-            .blocks
-            .partition_point(|b| b.bias.as_ref().unwrap_or(&b.weight).end <= parameter)];
-        let signal = |unit: usize| &block.signals[unit * rows..(unit + 1) * rows];
-        if block.weight.contains(&parameter) {
-            let place = parameter - block.weight.start;
-            let (unit, input) = (place / block.inputs, place % block.inputs);
-            let start = input * self.samples;
-            Entry::Weight(signal(unit), &block.activations[start..start + self.samples])
-        } else {
-            let bias = block.bias.as_ref().map_or(0, |b| b.start);
-            Entry::Bias(signal(parameter - bias))
+        let at = self.blocks.partition_point(|b| b.range.end <= parameter);
+        let Some(block) = self.blocks.get(at).filter(|b| b.range.contains(&parameter)) else {
+            return Entry::Constant;
+        };
+        let place = parameter - block.range.start;
+        match &block.kind {
+            Kind::Weight {
+                inputs,
+                positions,
+                activations,
+                signals,
+                ..
+            } => {
+                let (unit, input) = (place / inputs, place % inputs);
+                let (rows, width) = (self.rows() * positions, self.samples * positions);
+                Entry::Weight(
+                    &signals[unit * rows..(unit + 1) * rows],
+                    &activations[input * width..(input + 1) * width],
+                    *positions,
+                )
+            }
+            Kind::Vector { signals } => Entry::Vector(&signals[place * self.rows()..(place + 1) * self.rows()]),
         }
     }
 
-    /// `y ← y + α J_j` for one column.
+    /// `y ← y + α J e_j`.
     pub fn add_column(&self, parameter: usize, alpha: f64, y: &mut [f64]) {
         match self.entry(parameter) {
-            Entry::Weight(signal, activation) => add_scaled_signal(alpha, signal, activation, self.classes, y),
-            Entry::Bias(signal) => {
-                for (y, d) in y.iter_mut().zip(signal) {
-                    *y += alpha * d;
+            Entry::Weight(signal, activation, positions) => {
+                self.add_scaled_signal(alpha, signal, activation, positions, y);
+            }
+            Entry::Vector(signal) => add_scaled(alpha, signal, y),
+            Entry::Constant => {}
+        }
+    }
+
+    /// `y_{sc} ← y_{sc} + α Σ_p signal_{scp} factor_{sp}`.
+    fn add_scaled_signal(&self, alpha: f64, signal: &[f64], factor: &[f64], positions: usize, y: &mut [f64]) {
+        let classes = self.classes;
+        let samples = y
+            .chunks_exact_mut(classes)
+            .zip(signal.chunks_exact(classes * positions));
+        for ((y, d), a) in samples.zip(factor.chunks_exact(positions)) {
+            if positions == 1 {
+                let a = alpha * a[0];
+                if a != 0.0 {
+                    add_scaled(a, d, y);
                 }
+                continue;
+            }
+            for (y, d) in y.iter_mut().zip(d.chunks_exact(positions)) {
+                *y += alpha * dot(d, a);
             }
         }
     }
 
-    /// The squared norm of every column, from the factors: `Σ_s a_i² Σ_c δ_o²`.
+    /// `‖J e_j‖²` for every parameter.
     pub fn squared_norms(&self) -> Vec<f64> {
         let mut out = vec![0.0; self.parameters];
         for block in &self.blocks {
-            let energy: Vec<f64> = block.signals.chunks_exact(self.classes).map(|d| dot(d, d)).collect();
-            let squares: Vec<f64> = block.activations.iter().map(|a| a * a).collect();
-            let (outs, ins) = (block.outputs, block.inputs);
-            gemm(
-                outs,
-                self.samples,
-                ins,
-                &energy,
-                false,
-                &squares,
-                true,
-                &mut out[block.weight.clone()],
-                false,
-            );
-            if let Some(bias) = &block.bias {
-                for (n, e) in out[bias.clone()].iter_mut().zip(energy.chunks_exact(self.samples)) {
-                    *n = e.iter().sum();
+            let out = &mut out[block.range.clone()];
+            match &block.kind {
+                Kind::Vector { signals } => {
+                    for (n, signal) in out.iter_mut().zip(signals.chunks_exact(self.rows())) {
+                        // Sample by sample, as for the weights.
+                        *n = signal.chunks_exact(self.classes).map(|d| dot(d, d)).sum();
+                    }
                 }
+                Kind::Weight {
+                    inputs,
+                    outputs,
+                    positions: 1,
+                    activations,
+                    signals,
+                } => {
+                    let energy: Vec<f64> = signals.chunks_exact(self.classes).map(|d| dot(d, d)).collect();
+                    let squares: Vec<f64> = activations.iter().map(|a| a * a).collect();
+                    gemm(
+                        *outputs,
+                        self.samples,
+                        *inputs,
+                        &energy,
+                        false,
+                        &squares,
+                        true,
+                        out,
+                        false,
+                    );
+                }
+                Kind::Weight {
+                    inputs,
+                    outputs,
+                    positions,
+                    activations,
+                    signals,
+                } => self.add_squares_of_rows(*inputs, *outputs, *positions, activations, signals, out),
             }
         }
         out
     }
-}
 
-/// `y ← y + α signal ∘ (factor repeated over the classes)`.
-fn add_scaled_signal(alpha: f64, signal: &[f64], factor: &[f64], classes: usize, y: &mut [f64]) {
-    for ((y, d), a) in y
-        .chunks_exact_mut(classes)
-        .zip(signal.chunks_exact(classes))
-        .zip(factor)
-    {
-        let a = alpha * a;
-        if a != 0.0 {
-            for (y, d) in y.iter_mut().zip(d) {
-                *y += a * d;
+    /// Adds the squares of each row of a block of several positions, formed one row of the Jacobian at a time.
+    fn add_squares_of_rows(
+        &self,
+        inputs: usize,
+        outputs: usize,
+        positions: usize,
+        activations: &[f64],
+        signals: &[f64],
+        squares: &mut [f64],
+    ) {
+        let (rows, width) = (self.rows() * positions, self.samples * positions);
+        let mut of_input = vec![0.0; inputs * positions];
+        let mut of_output = vec![0.0; outputs * positions];
+        let mut row = vec![0.0; outputs * inputs];
+        for s in 0..self.samples {
+            for (to, from) in of_input
+                .chunks_exact_mut(positions)
+                .zip(activations.chunks_exact(width))
+            {
+                to.copy_from_slice(&from[s * positions..(s + 1) * positions]);
+            }
+            for c in 0..self.classes {
+                let at = (s * self.classes + c) * positions;
+                for (to, from) in of_output.chunks_exact_mut(positions).zip(signals.chunks_exact(rows)) {
+                    to.copy_from_slice(&from[at..at + positions]);
+                }
+                gemm(
+                    outputs, positions, inputs, &of_output, false, &of_input, true, &mut row, false,
+                );
+                for (sum, entry) in squares.iter_mut().zip(&row) {
+                    *sum += entry * entry;
+                }
             }
         }
     }
 }
 
-fn transposed(a: &Array<f64>) -> Vec<f64> {
-    let mut out = vec![0.0; a.as_slice().len()];
-    for (r, row) in a.iter_rows().enumerate() {
-        for (c, v) in row.iter().enumerate() {
-            out[c * a.rows() + r] = *v;
-        }
+/// `y ← y + α x`.
+fn add_scaled(alpha: f64, x: &[f64], y: &mut [f64]) {
+    for (y, x) in y.iter_mut().zip(x) {
+        *y += alpha * x;
     }
-    out
 }

@@ -95,7 +95,7 @@ fn projection(b: &DMatrix<f64>) -> DMatrix<f64> {
 fn biases(case: &Case) -> Vec<usize> {
     case.network
         .layout()
-        .bias_slots()
+        .unpruned_slots()
         .flat_map(|s| s.range.clone())
         .collect()
 }

@@ -4,6 +4,9 @@ use super::factors::Entry;
 use super::jacobian::Jacobian;
 use crate::linalg::gemm;
 
+/// Columns of weights with several positions that are formed at a time.
+const COLUMNS: usize = 64;
+
 /// The chosen columns that share one output unit.
 struct Unit<'a> {
     signal: &'a [f64],
@@ -19,6 +22,7 @@ struct Unit<'a> {
 pub(super) fn accumulate(jacobian: &Jacobian, kernel: &mut [f64]) {
     let (n, classes) = (jacobian.samples(), jacobian.classes());
     let rows = n * classes;
+    add_shared(jacobian, kernel);
     let mut groups: Vec<Vec<Unit<'_>>> = Vec::new();
     for unit in units(jacobian) {
         match groups.last_mut() {
@@ -60,13 +64,33 @@ pub(super) fn accumulate(jacobian: &Jacobian, kernel: &mut [f64]) {
     }
 }
 
-/// The live columns, unit by unit. A unit's bias stands behind all weights of its layer and makes a unit of its own
+/// The part of the live columns of weights that several positions share, formed a few at a time.
+fn add_shared(jacobian: &Jacobian, kernel: &mut [f64]) {
+    let rows = jacobian.samples() * jacobian.classes();
+    let is_shared = |&c: &usize| {
+        jacobian.is_live(c) && matches!(jacobian.entry(c), Entry::Weight(_, _, positions) if positions > 1)
+    };
+    let shared: Vec<usize> = (0..jacobian.columns.len()).filter(is_shared).collect();
+    let mut block = vec![0.0; COLUMNS.min(shared.len()) * rows];
+    for chunk in shared.chunks(COLUMNS) {
+        let block = &mut block[..chunk.len() * rows];
+        block.fill(0.0);
+        for (column, &c) in block.chunks_exact_mut(rows).zip(chunk) {
+            jacobian.factors.add_column(jacobian.columns[c], 1.0, column);
+        }
+        gemm(rows, chunk.len(), rows, block, true, block, false, kernel, true);
+    }
+}
+
+/// The live columns of single positions, unit by unit. A unit's bias stands behind all weights of its layer and makes a unit of its own
 /// when its weights do not end the list.
 fn units<'a>(jacobian: &'a Jacobian) -> Vec<Unit<'a>> {
     let mut units: Vec<Unit<'a>> = Vec::new();
     for c in (0..jacobian.columns.len()).filter(|&c| jacobian.is_live(c)) {
         match jacobian.entry(c) {
-            Entry::Weight(signal, activation) => match units.last_mut() {
+            Entry::Constant => {}
+            Entry::Weight(_, _, positions) if positions > 1 => {}
+            Entry::Weight(signal, activation, _) => match units.last_mut() {
                 Some(unit) if std::ptr::eq(unit.signal, signal) && !unit.bias => unit.activations.push(activation),
                 _ => units.push(Unit {
                     signal,
@@ -74,7 +98,7 @@ fn units<'a>(jacobian: &'a Jacobian) -> Vec<Unit<'a>> {
                     bias: false,
                 }),
             },
-            Entry::Bias(signal) => units.push(Unit {
+            Entry::Vector(signal) => units.push(Unit {
                 signal,
                 activations: Vec::new(),
                 bias: true,

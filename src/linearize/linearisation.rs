@@ -135,7 +135,11 @@ impl Linearisation {
         let projection = match biases {
             Biases::Fixed => None,
             Biases::Free => {
-                let columns = self.network.layout().bias_slots().flat_map(|slot| slot.range.clone());
+                let columns = self
+                    .network
+                    .layout()
+                    .unpruned_slots()
+                    .flat_map(|slot| slot.range.clone());
                 let bias_columns: Vec<Vec<f64>> = columns
                     .map(|j| {
                         let mut column = vec![0.0; factors.rows()];
@@ -180,7 +184,7 @@ impl Linearisation {
         let transform = operator.rows;
         let mut b = self.residual(transform, targets.into())?;
         let mut point = self.theta.clone();
-        for slot in self.network.layout().bias_slots() {
+        for slot in self.network.layout().unpruned_slots() {
             point[slot.range.clone()].fill(0.0);
         }
         for &j in operator.parameters().iter().filter(|&&j| self.is_bias(j)) {
@@ -248,7 +252,7 @@ impl Linearisation {
     }
 
     fn is_bias(&self, parameter: usize) -> bool {
-        self.network.layout().slot_of(parameter).kind == SlotKind::Bias
+        self.network.layout().slot_of(parameter).kind != SlotKind::Weight
     }
 
     /// The outputs of the linear model `f(ϑ) + J (θ − ϑ)`, n × C, with every parameter of θ, biases included.

@@ -8,9 +8,12 @@ mod jacobian;
 mod kernel;
 mod linearisation;
 mod projection;
+mod recorder;
 
 #[cfg(test)]
 mod jacobian_tests;
+#[cfg(test)]
+mod layered_tests;
 
 pub use curvature::{Curvature, CurvatureKind};
 pub use jacobian::Jacobian;

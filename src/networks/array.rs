@@ -114,14 +114,19 @@ impl<T: Real> Array<T> {
     /// # Errors
     /// [`Error::Argument`] when a row does not exist.
     pub fn select_rows(&self, rows: &[usize]) -> Result<Self> {
+        match rows.iter().find(|&&r| r >= self.rows) {
+            Some(&r) => Err(Error::argument("row", format!("below {}", self.rows), r)),
+            None => Ok(self.picked(rows)),
+        }
+    }
+
+    /// Rows that are known to exist, copied.
+    pub(crate) fn picked(&self, rows: &[usize]) -> Self {
         let mut values = Vec::with_capacity(rows.len() * self.columns);
         for &r in rows {
-            if r >= self.rows {
-                return Err(Error::argument("row", format!("below {}", self.rows), r));
-            }
             values.extend_from_slice(self.row(r));
         }
-        Ok(Array::raw(rows.len(), self.columns, values))
+        Array::raw(rows.len(), self.columns, values)
     }
 
     /// The same numbers in another precision, rounded to nearest.
@@ -130,31 +135,27 @@ impl<T: Real> Array<T> {
         Array::raw(self.rows, self.columns, values)
     }
 
-    /// `op(self) · op(other)`, each transposed on request.
-    pub(crate) fn product(&self, transpose: bool, other: &Self, transpose_other: bool) -> Self {
-        let (m, k) = if transpose {
-            (self.columns, self.rows)
-        } else {
-            (self.rows, self.columns)
-        };
-        let (inner, n) = if transpose_other {
-            (other.columns, other.rows)
-        } else {
-            (other.rows, other.columns)
-        };
-        assert_eq!(k, inner, "product of arrays: inner dimensions");
-        let mut out = Array::zeros(m, n);
-        gemm(
-            m,
-            k,
-            n,
-            &self.values,
-            transpose,
-            &other.values,
-            transpose_other,
-            &mut out.values,
-            false,
+    /// `op(A_k) · op(B_k)` for each of `blocks` pairs of matrices, stacked one below the other in `self` and `other`;
+    /// the results are stacked alike.
+    pub(crate) fn block_product(&self, blocks: usize, transpose: bool, other: &Self, transpose_other: bool) -> Self {
+        assert!(
+            blocks > 0 && self.rows % blocks == 0 && other.rows % blocks == 0,
+            "product of arrays: blocks"
         );
+        let shape = |a: &Self, transpose: bool| match transpose {
+            true => (a.columns, a.rows / blocks),
+            false => (a.rows / blocks, a.columns),
+        };
+        let ((m, k), (inner, n)) = (shape(self, transpose), shape(other, transpose_other));
+        assert_eq!(k, inner, "product of arrays: inner dimensions");
+        let mut out = Array::zeros(blocks * m, n);
+        if m * k * n == 0 {
+            return out;
+        }
+        let pairs = self.values.chunks_exact(m * k).zip(other.values.chunks_exact(k * n));
+        for ((a, b), c) in pairs.zip(out.values.chunks_exact_mut(m * n)) {
+            gemm(m, k, n, a, transpose, b, transpose_other, c, false);
+        }
         out
     }
 

@@ -139,6 +139,8 @@ impl Network {
                         }
                     }
                 }
+                SlotKind::Scale | SlotKind::Variance => out.fill(T::ONE),
+                SlotKind::Shift | SlotKind::Mean => {}
                 SlotKind::Bias => {
                     if initialisation.bias_deviation > 0.0 {
                         for value in out {
@@ -156,35 +158,39 @@ impl Network {
 /// The standard deviation of each weight of a slot.
 struct WeightDeviations<'a> {
     initialisation: &'a Initialisation,
+    /// Connections of an output.
+    inputs: usize,
     fan_in: Vec<usize>,
     fan_out: Vec<usize>,
 }
 
 impl<'a> WeightDeviations<'a> {
     fn new(initialisation: &'a Initialisation, slot: &Slot, mask: &Mask) -> Self {
-        let (outputs, inputs) = (slot.shape[0], slot.shape[1]);
-        let (mut fan_in, mut fan_out) = (vec![inputs; outputs], vec![outputs; inputs]);
+        let inputs = slot.len() / slot.shape[0];
+        let channels = slot.shape[slot.shape.len() - 1];
+        // An input channel of a convolution feeds every output through every place of the kernel.
+        let (mut fan_in, mut fan_out) = (vec![inputs; slot.shape[0]], vec![slot.len() / channels; channels]);
         if initialisation.fan == Fan::Kept {
             fan_in.fill(0);
             fan_out.fill(0);
             for (k, index) in slot.range.clone().enumerate() {
                 if mask.keeps(index) {
                     fan_in[k / inputs] += 1;
-                    fan_out[k % inputs] += 1;
+                    fan_out[k % channels] += 1;
                 }
             }
         }
         WeightDeviations {
             initialisation,
+            inputs,
             fan_in,
             fan_out,
         }
     }
 
     fn of(&self, k: usize) -> f64 {
-        let inputs = self.fan_out.len();
-        self.initialisation
-            .weight_deviation(self.fan_in[k / inputs], self.fan_out[k % inputs])
+        let (fan_in, fan_out) = (self.fan_in[k / self.inputs], self.fan_out[k % self.fan_out.len()]);
+        self.initialisation.weight_deviation(fan_in, fan_out)
     }
 }
 

@@ -13,6 +13,21 @@ pub enum SlotKind {
     Weight,
     /// Additive biases: never pruned.
     Bias,
+    /// The factors γ of a normalisation: trained, never pruned.
+    Scale,
+    /// The offsets β of a normalisation: trained, never pruned.
+    Shift,
+    /// The running means of a batch normalisation: followed, neither trained nor pruned.
+    Mean,
+    /// The running variances of a batch normalisation: followed, neither trained nor pruned.
+    Variance,
+}
+
+impl SlotKind {
+    /// Whether training moves it along its gradient: everything but running statistics.
+    pub fn is_trained(self) -> bool {
+        !matches!(self, SlotKind::Mean | SlotKind::Variance)
+    }
 }
 
 /// A named slice of the flat parameter vector.
@@ -22,12 +37,16 @@ pub struct Slot {
     pub name: String,
     /// Place in the flat vector.
     pub range: Range<usize>,
-    /// Shape of the slice, stored row by row: a dense weight is outputs × inputs, a bias has one entry an output.
+    /// Shape of the slice, stored row by row: a dense weight is outputs × inputs, that of a convolution outputs × kernel ×
+    /// kernel × inputs, a bias has one entry an output.
     pub shape: Vec<usize>,
     /// What its parameters are.
     pub kind: SlotKind,
     /// Weight layer that the slot belongs to, from zero at the input.
     pub layer: usize,
+    /// How often one sample uses each parameter: the positions of a convolution, the steps of a recurrent cell; 1 for a
+    /// dense layer.
+    pub uses: usize,
 }
 
 impl Slot {
@@ -51,7 +70,7 @@ pub struct Layout {
 
 impl Layout {
     /// Appends a slot and returns its position in [`Layout::slots`].
-    pub(super) fn push(&mut self, name: String, shape: Vec<usize>, kind: SlotKind, layer: usize) -> usize {
+    pub(super) fn push(&mut self, name: String, shape: Vec<usize>, kind: SlotKind, layer: usize, uses: usize) -> usize {
         let count: usize = shape.iter().product();
         self.slots.push(Slot {
             name,
@@ -59,6 +78,7 @@ impl Layout {
             shape,
             kind,
             layer,
+            uses,
         });
         self.length += count;
         self.slots.len() - 1
@@ -84,9 +104,17 @@ impl Layout {
         self.slots.iter().filter(|s| s.kind == SlotKind::Weight)
     }
 
-    /// The slots of biases, from input to output.
-    pub fn bias_slots(&self) -> impl Iterator<Item = &Slot> {
-        self.slots.iter().filter(|s| s.kind == SlotKind::Bias)
+    /// The slots that are trained and never pruned, from input to output: biases, and the scales and shifts of
+    /// normalisations.
+    pub fn unpruned_slots(&self) -> impl Iterator<Item = &Slot> {
+        self.slots
+            .iter()
+            .filter(|s| s.kind != SlotKind::Weight && s.kind.is_trained())
+    }
+
+    /// The slots of running statistics, which follow the data and have no derivative.
+    pub fn statistic_slots(&self) -> impl Iterator<Item = &Slot> {
+        self.slots.iter().filter(|s| !s.kind.is_trained())
     }
 
     /// A slot by name.
@@ -141,7 +169,8 @@ impl Layout {
         if mask.dimension() != self.length {
             return Err(Error::shape("mask", format!("{} bits", self.length), mask.dimension()));
         }
-        match self.bias_slots().find(|s| mask.kept_in(s.range.clone()) < s.len()) {
+        let mut unpruned = self.slots.iter().filter(|s| s.kind != SlotKind::Weight);
+        match unpruned.find(|s| mask.kept_in(s.range.clone()) < s.len()) {
             None => Ok(()),
             Some(slot) => Err(Error::argument(
                 "mask",
@@ -167,9 +196,9 @@ mod tests {
 
     fn example() -> Layout {
         let mut layout = Layout::default();
-        layout.push("dense0.weight".into(), vec![2, 3], SlotKind::Weight, 0);
-        layout.push("dense0.bias".into(), vec![2], SlotKind::Bias, 0);
-        layout.push("dense1.weight".into(), vec![1, 2], SlotKind::Weight, 1);
+        layout.push("dense0.weight".into(), vec![2, 3], SlotKind::Weight, 0, 1);
+        layout.push("dense0.bias".into(), vec![2], SlotKind::Bias, 0, 1);
+        layout.push("dense1.weight".into(), vec![1, 2], SlotKind::Weight, 1, 1);
         layout
     }
 

@@ -7,26 +7,41 @@
 
 mod activation;
 mod array;
+mod builder;
+mod general;
 mod initialisation;
-mod layer;
+mod layers;
 mod layout;
 mod loss;
 mod network;
 mod preset;
 mod real;
+mod shape;
 mod value;
 mod workspace;
 
 #[cfg(test)]
+pub(crate) mod derivative_cases;
+#[cfg(test)]
 mod derivative_tests;
+#[cfg(test)]
+mod golden_tests;
+#[cfg(test)]
+mod layer_tests;
 
 pub use activation::Activation;
 pub use array::Array;
+pub use builder::{NetworkBuilder, NormalisationKind};
 pub use initialisation::{Fan, Initialisation, Scheme};
-pub use layer::{Dense, Layer};
+pub use layers::{
+    Attention, Convolution, Dense, Dropout, Embedding, Interleave, Layer, Normalisation, NormalisedOver, Padding,
+    Pooling, PoolingKind, Positions, Recurrent, Residual,
+};
+pub(crate) use layers::{Gradients, Mode};
 pub use layout::{Layout, Slot, SlotKind};
 pub use loss::{Loss, Targets};
 pub use network::Network;
 pub use real::Real;
+pub use shape::{ImageShape, InputShape};
 pub use value::{Dual, Value};
 pub use workspace::{Score, Workspace};

@@ -2,18 +2,23 @@
 
 use super::activation::Activation;
 use super::array::Array;
-use super::layer::{Dense, Layer};
-use super::layout::{Layout, SlotKind};
+use super::layers::{self, Dense, Gradients, Layer, Mode, Summed, Tape};
+use super::layout::{Layout, Slot};
 use super::loss::{Loss, Targets};
 use super::real::{Real, require_finite};
+use super::shape::InputShape;
 use super::value::{Dual, Value};
 use crate::error::{Error, Result};
+use crate::seed::Seed;
 use crate::support::Mask;
 use std::ops::Range;
 
-/// Samples that go through the network together. Sums over a data set are taken chunk by chunk in order, so they do
-/// not depend on how much memory there is.
+/// Samples that go through a network together, at most. Sums over a data set are taken chunk by chunk in order, so they
+/// do not depend on how much memory there is.
 const CHUNK: usize = 256;
+
+/// Entries that a layer may make of a chunk: networks whose layers make more of a sample take smaller chunks.
+const CHUNK_ENTRIES: usize = 1 << 23;
 
 /// A feed-forward network `f(θ, x) ∈ ℝ^C`.
 ///
@@ -43,79 +48,53 @@ pub struct Network {
     name: String,
     layers: Vec<Layer>,
     layout: Layout,
+    input: InputShape,
     inputs: usize,
     classes: usize,
+    chunk: usize,
     activation: Activation,
     bias: bool,
 }
 
-/// The input of every layer and the output of the last: what a vector-Jacobian product needs.
-#[derive(Debug)]
-pub(crate) struct Tape<V> {
-    values: Vec<V>,
-}
-
-impl<V> Tape<V> {
-    pub(crate) fn outputs(&self) -> &V {
-        &self.values[self.values.len() - 1]
-    }
-
-    /// The input of layer `index` of [`Network::layers`].
-    pub(crate) fn input_of(&self, index: usize) -> &V {
-        &self.values[index]
-    }
+/// A gradient while training, and the statistics of the batch that running averages follow.
+#[derive(Clone, Debug)]
+pub(crate) struct TrainingGradient<T> {
+    /// The loss averaged over the batch.
+    pub loss: f64,
+    /// Its gradient, zero at running statistics.
+    pub gradient: Vec<T>,
+    /// Slots of running statistics, with those of the batch.
+    pub statistics: Vec<(usize, Array<T>)>,
 }
 
 impl Network {
-    /// A multilayer perceptron: dense layers of the given hidden widths with `activation` between them.
-    ///
-    /// # Errors
-    /// [`Error::Argument`] when a width is 0 or there are more than 2³¹ parameters.
-    pub(super) fn multilayer(
+    pub(super) fn from_parts(
         name: String,
-        inputs: usize,
-        hidden: &[usize],
+        layers: Vec<Layer>,
+        layout: Layout,
+        input: InputShape,
         classes: usize,
         activation: Activation,
         bias: bool,
-    ) -> Result<Self> {
-        for (what, count) in [("inputs", inputs), ("classes", classes)] {
-            if count == 0 {
-                return Err(Error::argument(what, "at least 1", count));
-            }
-        }
-        let widths: Vec<usize> = [&[inputs], hidden, &[classes]].concat();
-        let parameters = widths.windows(2).try_fold(0usize, |sum, pair| {
-            let weights = pair[0].checked_mul(pair[1])?;
-            sum.checked_add(weights)?.checked_add(pair[1])
-        });
-        if parameters.is_none_or(|count| count > 1 << 31) {
-            return Err(Error::argument("network", "at most 2^31 parameters", name));
-        }
-        let (mut layout, mut layers) = (Layout::default(), Vec::new());
-        for (index, pair) in widths.windows(2).enumerate() {
-            if index > 0 {
-                layers.push(Layer::Activation(activation));
-            }
-            let (from, to) = (pair[0], pair[1]);
-            let weight = layout.push(format!("dense{index}.weight"), vec![to, from], SlotKind::Weight, index);
-            let bias = bias.then(|| layout.push(format!("dense{index}.bias"), vec![to], SlotKind::Bias, index));
-            layers.push(Layer::Dense(Dense {
-                inputs: from,
-                outputs: to,
-                weight,
-                bias,
-            }));
-        }
-        Ok(Network {
+    ) -> Self {
+        let footprint = layers.iter().map(Layer::footprint).max().unwrap_or(1).max(1);
+        Network {
+            inputs: input.features().unwrap_or(0),
+            chunk: (CHUNK_ENTRIES / footprint).clamp(1, CHUNK),
             name,
             layers,
             layout,
-            inputs,
+            input,
             classes,
             activation,
             bias,
-        })
+        }
+    }
+
+    /// The activation that a name stands for, where the layers do not show it: a network without a hidden layer.
+    pub(super) fn with_activation(mut self, activation: Activation) -> Self {
+        self.activation = activation;
+        self
     }
 
     /// The name that [`Network::preset`] builds it from.
@@ -133,17 +112,36 @@ impl Network {
         &self.layers
     }
 
-    /// The dense layers, from input to output.
+    /// The dense layers on whole samples, from input to output.
     pub fn dense_layers(&self) -> impl Iterator<Item = &Dense> {
         self.layers.iter().filter_map(|layer| match layer {
-            Layer::Dense(dense) => Some(dense),
-            Layer::Activation(_) => None,
+            Layer::Dense(dense) if dense.positions == 1 => Some(dense),
+            _ => None,
         })
     }
 
-    /// Number of weight layers L.
+    /// Whether it is a multilayer perceptron: dense layers on whole samples with activations between them.
+    pub fn is_multilayer(&self) -> bool {
+        self.layers.iter().all(|layer| match layer {
+            Layer::Dense(dense) => dense.positions == 1,
+            Layer::Activation(_) => true,
+            _ => false,
+        })
+    }
+
+    /// Whether a training draws random numbers inside the network: dropout.
+    pub fn has_dropout(&self) -> bool {
+        any_layer(&self.layers, &|layer| matches!(layer, Layer::Dropout(_)))
+    }
+
+    /// Number of weight layers L: slots of weights.
     pub fn depth(&self) -> usize {
-        self.dense_layers().count()
+        self.layout.weight_slots().count()
+    }
+
+    /// How the features of a sample are arranged.
+    pub fn input_shape(&self) -> InputShape {
+        self.input
     }
 
     /// Number of input features.
@@ -156,7 +154,7 @@ impl Network {
         self.classes
     }
 
-    /// The activation between the weight layers.
+    /// The activation between the weight layers; of several, the last.
     pub fn activation(&self) -> Activation {
         self.activation
     }
@@ -166,12 +164,12 @@ impl Network {
         self.bias
     }
 
-    /// Multiply-adds of one forward pass of one sample: one a weight, or one a kept weight under a mask.
+    /// Multiply-adds of the weights in one forward pass of one sample: one for every use of a weight, or of a kept weight
+    /// under a mask. Uses on a border of zeros count; the products of queries with keys and values have no weight and
+    /// do not.
     pub fn multiply_adds(&self, mask: Option<&Mask>) -> usize {
-        self.layout
-            .weight_slots()
-            .map(|slot| mask.map_or(slot.len(), |m| m.kept_in(slot.range.clone())))
-            .sum()
+        let of_slot = |slot: &Slot| slot.uses * mask.map_or(slot.len(), |m| m.kept_in(slot.range.clone()));
+        self.layout.weight_slots().map(of_slot).sum()
     }
 
     /// The outputs `f(θ, x)`, batch × C.
@@ -180,23 +178,33 @@ impl Network {
     /// [`Error::Shape`] or [`Error::NotFinite`] on parameters or inputs that do not fit.
     pub fn outputs<T: Real>(&self, theta: &[T], inputs: &Array<T>) -> Result<Array<T>> {
         self.check(theta, inputs)?;
-        let parameters = self.plain(theta);
         let mut outputs = Vec::with_capacity(inputs.rows() * self.classes);
-        for rows in chunks(inputs.rows()) {
-            let tape = self.forward(&parameters, inputs.rows_between(rows));
-            outputs.extend_from_slice(tape.outputs().as_slice());
-        }
+        self.for_each_output(theta, inputs, |_, chunk| outputs.extend_from_slice(chunk));
         Ok(Array::raw(inputs.rows(), self.classes, outputs))
     }
 
+    /// Shows the outputs chunk by chunk, with the samples they belong to.
+    pub(super) fn for_each_output<T: Real>(
+        &self,
+        theta: &[T],
+        inputs: &Array<T>,
+        mut show: impl FnMut(Range<usize>, &[T]),
+    ) {
+        let parameters = self.plain(theta);
+        for rows in self.chunks(inputs.rows()) {
+            let tape = self.forward(&parameters, inputs.rows_between(rows.clone()), Mode::Evaluation);
+            show(rows, tape.outputs().as_slice());
+        }
+    }
+
     /// The output of every layer in the order of [`Network::layers`]: pre-activations after a dense layer,
-    /// activations after an activation.
+    /// activations after an activation, position by position where there are several.
     ///
     /// # Errors
     /// As [`Network::outputs`].
     pub fn activations<T: Real>(&self, theta: &[T], inputs: &Array<T>) -> Result<Vec<Array<T>>> {
         self.check(theta, inputs)?;
-        let tape = self.forward(&self.plain(theta), inputs.clone());
+        let tape = self.forward(&self.plain(theta), inputs.clone(), Mode::Evaluation);
         Ok(tape.values.into_iter().skip(1).collect())
     }
 
@@ -242,14 +250,77 @@ impl Network {
         self.check(theta, inputs)?;
         let parameters = self.plain(theta);
         let (mut value, mut gradient) = (0.0, vec![T::ZERO; theta.len()]);
-        for rows in chunks(inputs.rows()) {
+        for rows in self.chunks(inputs.rows()) {
             let targets = targets.rows_between(rows.clone());
-            let tape = self.forward(&parameters, inputs.rows_between(rows));
+            let tape = self.forward(&parameters, inputs.rows_between(rows), Mode::Evaluation);
             value += loss.sum(tape.outputs().as_slice(), targets.as_slice(), self.classes);
             let cotangent = loss.gradient(tape.outputs(), &targets, inputs.rows());
-            self.add_slots(&mut gradient, self.pull_back(&parameters, &tape, cotangent), |v| v);
+            self.add_slots(&mut gradient, self.pulled(&parameters, &tape, cotangent).slots, |v| v);
         }
         Ok((value / inputs.rows() as f64, gradient))
+    }
+
+    /// The loss and gradient of one step of training: dropout draws from `seed`, and batch normalisation uses the
+    /// statistics of this very batch, through which it is differentiated.
+    pub(crate) fn training_gradient<T: Real>(
+        &self,
+        theta: &[T],
+        inputs: Array<T>,
+        targets: &Array<T>,
+        loss: Loss,
+        seed: &Seed,
+    ) -> TrainingGradient<T> {
+        let (parameters, samples) = (self.plain(theta), inputs.rows());
+        let tape = self.forward(&parameters, inputs, Mode::Training(seed));
+        let value = loss.sum(tape.outputs().as_slice(), targets.as_slice(), self.classes) / samples as f64;
+        let cotangent = loss.gradient(tape.outputs(), targets, samples);
+        let pulled = self.pulled(&parameters, &tape, cotangent);
+        let mut gradient = vec![T::ZERO; theta.len()];
+        self.add_slots(&mut gradient, pulled.slots, |v| v);
+        TrainingGradient {
+            loss: value,
+            gradient,
+            statistics: pulled.statistics,
+        }
+    }
+
+    /// `θ` with the running statistics of batch normalisation set to those of the given samples, every layer's behind
+    /// the normalised ones before it. Without batch normalisation it is `θ` itself.
+    ///
+    /// # Errors
+    /// As [`Network::outputs`].
+    pub fn with_statistics_of<T: Real>(&self, theta: &[T], inputs: &Array<T>) -> Result<Vec<T>> {
+        self.check(theta, inputs)?;
+        let mut out = theta.to_vec();
+        if self.layout.statistic_slots().next().is_some() {
+            let targets = Array::zeros(inputs.rows(), self.classes);
+            // No dropout: statistics of the whole network.
+            let still = self.without_dropout();
+            let seed = Seed::root(0);
+            let found = still.training_gradient(theta, inputs.clone(), &targets, Loss::Squared, &seed);
+            for (slot, values) in found.statistics {
+                out[self.layout.slots()[slot].range.clone()].copy_from_slice(values.as_slice());
+            }
+        }
+        Ok(out)
+    }
+
+    fn without_dropout(&self) -> Network {
+        fn still(layers: &mut [Layer]) {
+            for layer in layers {
+                match layer {
+                    Layer::Dropout(dropout) => dropout.rate = 0.0,
+                    Layer::Residual(residual) => {
+                        still(&mut residual.branch);
+                        still(&mut residual.shortcut);
+                    }
+                    _ => {}
+                }
+            }
+        }
+        let mut network = self.clone();
+        still(&mut network.layers);
+        network
     }
 
     /// `J v`, batch × C, with `J = ∂f/∂θ`.
@@ -261,8 +332,8 @@ impl Network {
         self.check_parameters("direction", direction)?;
         let parameters = self.dual(theta, direction);
         let mut product = Vec::with_capacity(inputs.rows() * self.classes);
-        for rows in chunks(inputs.rows()) {
-            let tape = self.forward(&parameters, Dual::constant(inputs.rows_between(rows)));
+        for rows in self.chunks(inputs.rows()) {
+            let tape = self.forward(&parameters, Dual::constant(inputs.rows_between(rows)), Mode::Evaluation);
             product.extend_from_slice(tape.outputs().tangent.as_slice());
         }
         Ok(Array::raw(inputs.rows(), self.classes, product))
@@ -282,10 +353,10 @@ impl Network {
         Loss::Squared.targets(Targets::Values(cotangent), inputs.rows(), self.classes)?;
         let parameters = self.plain(theta);
         let mut product = vec![T::ZERO; theta.len()];
-        for rows in chunks(inputs.rows()) {
-            let tape = self.forward(&parameters, inputs.rows_between(rows.clone()));
-            let pulled = self.pull_back(&parameters, &tape, cotangent.rows_between(rows));
-            self.add_slots(&mut product, pulled, |v| v);
+        for rows in self.chunks(inputs.rows()) {
+            let tape = self.forward(&parameters, inputs.rows_between(rows.clone()), Mode::Evaluation);
+            let pulled = self.pulled(&parameters, &tape, cotangent.rows_between(rows));
+            self.add_slots(&mut product, pulled.slots, |v| v);
         }
         Ok(product)
     }
@@ -318,11 +389,15 @@ impl Network {
     ) -> Vec<T> {
         let parameters = self.dual(theta, direction);
         let mut product = vec![T::ZERO; theta.len()];
-        for rows in chunks(inputs.rows()) {
-            let tape = self.forward(&parameters, Dual::constant(inputs.rows_between(rows.clone())));
+        for rows in self.chunks(inputs.rows()) {
+            let tape = self.forward(
+                &parameters,
+                Dual::constant(inputs.rows_between(rows.clone())),
+                Mode::Evaluation,
+            );
             let cotangent = loss.gradient(tape.outputs(), &targets.rows_between(rows), inputs.rows());
-            let pulled = self.pull_back(&parameters, &tape, cotangent);
-            self.add_slots(&mut product, pulled, |v| &v.tangent);
+            let pulled = self.pulled(&parameters, &tape, cotangent);
+            self.add_slots(&mut product, pulled.slots, |v| &v.tangent);
         }
         product
     }
@@ -355,24 +430,28 @@ impl Network {
     ) -> Vec<T> {
         let (plain, dual) = (self.plain(theta), self.dual(theta, direction));
         let mut product = vec![T::ZERO; theta.len()];
-        for rows in chunks(inputs.rows()) {
+        for rows in self.chunks(inputs.rows()) {
             let x = inputs.rows_between(rows);
-            let tangent = self.forward(&dual, Dual::constant(x.clone())).outputs().tangent.clone();
-            let tape = self.forward(&plain, x);
+            let tangent = self
+                .forward(&dual, Dual::constant(x.clone()), Mode::Evaluation)
+                .outputs()
+                .tangent
+                .clone();
+            let tape = self.forward(&plain, x, Mode::Evaluation);
             let cotangent = loss.output_hessian(tape.outputs(), &tangent, inputs.rows());
-            self.add_slots(&mut product, self.pull_back(&plain, &tape, cotangent), |v| v);
+            self.add_slots(&mut product, self.pulled(&plain, &tape, cotangent).slots, |v| v);
         }
         product
     }
 
-    /// The parameters as one plain value a slot.
+    /// The parameters as one plain value a slot: outputs × what feeds each, and a row for a slot of one dimension.
     pub(crate) fn plain<T: Real>(&self, theta: &[T]) -> Vec<Array<T>> {
         self.layout
             .slots()
             .iter()
             .map(|slot| {
-                let columns = slot.shape[slot.shape.len() - 1];
-                Array::raw(slot.len() / columns, columns, theta[slot.range.clone()].to_vec())
+                let rows = if slot.shape.len() == 1 { 1 } else { slot.shape[0] };
+                Array::raw(rows, slot.len() / rows, theta[slot.range.clone()].to_vec())
             })
             .collect()
     }
@@ -382,25 +461,25 @@ impl Network {
         pairs.map(|(value, tangent)| Dual { value, tangent }).collect()
     }
 
-    pub(crate) fn forward<T: Real, V: Value<T>>(&self, parameters: &[V], input: V) -> Tape<V> {
-        let mut values = Vec::with_capacity(self.layers.len() + 1);
-        values.push(input);
-        for layer in &self.layers {
-            let output = layer.forward(parameters, &values[values.len() - 1]);
-            values.push(output);
-        }
-        Tape { values }
+    pub(crate) fn forward<T: Real, V: Value<T>>(&self, parameters: &[V], input: V, mode: Mode<'_>) -> Tape<V> {
+        layers::forward(&self.layers, parameters, input, mode)
     }
 
-    fn pull_back<T: Real, V: Value<T>>(&self, parameters: &[V], tape: &Tape<V>, cotangent: V) -> Vec<Option<V>> {
-        let mut gradient = vec![None; self.layout.slots().len()];
-        let mut current = Some(cotangent);
-        for (index, layer) in self.layers.iter().enumerate().rev() {
-            if let Some(cotangent) = current {
-                current = layer.pull_back(parameters, tape.input_of(index), cotangent, &mut gradient, index > 0);
-            }
-        }
-        gradient
+    /// Pulls a cotangent of the outputs back into `gradients`.
+    pub(crate) fn pull_back<T: Real, V: Value<T>>(
+        &self,
+        parameters: &[V],
+        tape: &Tape<V>,
+        cotangent: V,
+        gradients: &mut dyn Gradients<V>,
+    ) {
+        layers::pull_back(&self.layers, parameters, tape, cotangent, gradients, false);
+    }
+
+    fn pulled<T: Real, V: Value<T>>(&self, parameters: &[V], tape: &Tape<V>, cotangent: V) -> Summed<T, V> {
+        let mut summed = Summed::new(self.layout.slots().len());
+        self.pull_back(parameters, tape, cotangent, &mut summed);
+        summed
     }
 
     fn add_slots<T: Real, V>(&self, sum: &mut [T], gradient: Vec<Option<V>>, part: impl Fn(&V) -> &Array<T>) {
@@ -423,7 +502,23 @@ impl Network {
                 format!("{}×{}", inputs.rows(), inputs.columns()),
             ));
         }
-        require_finite("inputs", inputs.as_slice())
+        require_finite("inputs", inputs.as_slice())?;
+        if let InputShape::Tokens { vocabulary, .. } = self.input {
+            let is_token = |v: &T| v.to_f64() >= 0.0 && v.to_f64() < vocabulary as f64 && v.to_f64().fract() == 0.0;
+            if let Some(bad) = inputs.as_slice().iter().find(|v| !is_token(v)) {
+                let expected = format!("whole numbers from 0 below {vocabulary}");
+                return Err(Error::argument("tokens", expected, bad.to_f64()));
+            }
+        }
+        Ok(())
+    }
+
+    /// The rows `0..total` cut into chunks, in order.
+    fn chunks(&self, total: usize) -> impl Iterator<Item = Range<usize>> + use<> {
+        let chunk = self.chunk;
+        (0..total)
+            .step_by(chunk)
+            .map(move |start| start..(start + chunk).min(total))
     }
 
     /// Refuses a vector that is not one finite number a parameter.
@@ -439,11 +534,10 @@ impl Network {
     }
 }
 
-/// The rows `0..total` cut into chunks, in order.
-fn chunks(total: usize) -> impl Iterator<Item = Range<usize>> {
-    (0..total)
-        .step_by(CHUNK)
-        .map(move |start| start..(start + CHUNK).min(total))
+fn any_layer(layers: &[Layer], found: &dyn Fn(&Layer) -> bool) -> bool {
+    layers
+        .iter()
+        .any(|layer| found(layer) || layer.inner().any(|inner| any_layer(std::slice::from_ref(inner), found)))
 }
 
 /// Position of the largest entry, the first among equal ones.

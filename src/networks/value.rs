@@ -18,7 +18,12 @@ pub trait Value<T: Real>: Clone + Debug {
     fn constant(array: Array<T>) -> Self;
 
     /// `op(X) · op(Y)`, with tangent `op(Ẋ) op(Y) + op(X) op(Ẏ)`.
-    fn product(&self, transpose: bool, other: &Self, transpose_other: bool) -> Self;
+    fn product(&self, transpose: bool, other: &Self, transpose_other: bool) -> Self {
+        self.block_product(1, transpose, other, transpose_other)
+    }
+
+    /// [`Value::product`] of each of `blocks` pairs of matrices, stacked in X and Y one below the other.
+    fn block_product(&self, blocks: usize, transpose: bool, other: &Self, transpose_other: bool) -> Self;
 
     /// A fixed linear map `L`, with tangent `L Ẋ`: sums, repeats, selections, scalings.
     fn linear(&self, map: impl Fn(&Array<T>) -> Array<T>) -> Self;
@@ -31,6 +36,11 @@ pub trait Value<T: Real>: Clone + Debug {
 
     /// `f(X)` entry by entry, with tangent `f′(X) ∘ Ẋ`.
     fn map(&self, f: impl Fn(T) -> T, derivative: impl Fn(T) -> T) -> Self;
+
+    /// The same entries in another number of rows.
+    fn reshaped(&self, rows: usize, columns: usize) -> Self {
+        self.linear(|x| Array::raw(rows, columns, x.as_slice().to_vec()))
+    }
 
     /// `s X`.
     fn scale(&self, factor: T) -> Self {
@@ -47,8 +57,8 @@ impl<T: Real> Value<T> for Array<T> {
         array
     }
 
-    fn product(&self, transpose: bool, other: &Self, transpose_other: bool) -> Self {
-        Array::product(self, transpose, other, transpose_other)
+    fn block_product(&self, blocks: usize, transpose: bool, other: &Self, transpose_other: bool) -> Self {
+        Array::block_product(self, blocks, transpose, other, transpose_other)
     }
 
     fn linear(&self, map: impl Fn(&Array<T>) -> Array<T>) -> Self {
@@ -89,11 +99,12 @@ impl<T: Real> Value<T> for Dual<T> {
         }
     }
 
-    fn product(&self, transpose: bool, other: &Self, transpose_other: bool) -> Self {
-        let left = self.tangent.product(transpose, &other.value, transpose_other);
-        let right = self.value.product(transpose, &other.tangent, transpose_other);
+    fn block_product(&self, blocks: usize, transpose: bool, other: &Self, transpose_other: bool) -> Self {
+        let product = |a: &Array<T>, b: &Array<T>| Array::block_product(a, blocks, transpose, b, transpose_other);
+        let left = product(&self.tangent, &other.value);
+        let right = product(&self.value, &other.tangent);
         Dual {
-            value: self.value.product(transpose, &other.value, transpose_other),
+            value: product(&self.value, &other.value),
             tangent: left.zipped(&right, |a, b| a + b),
         }
     }

@@ -2,11 +2,13 @@
 
 use super::activation::Activation;
 use super::array::Array;
-use super::layer::{Dense, Layer};
+use super::general::General;
+use super::layers::{Dense, Layer};
 use super::loss::Loss;
 use super::network::{Network, argmax};
 use super::real::Real;
 use crate::linalg::gemm;
+use crate::seed::Seed;
 use pulp::Arch;
 
 /// One dense layer, the activation behind it, and its buffers.
@@ -52,6 +54,7 @@ pub struct Workspace<T> {
     inputs: Vec<T>,
     targets: Vec<T>,
     stages: Vec<Stage<T>>,
+    general: Option<General<T>>,
     arch: Arch,
 }
 
@@ -60,7 +63,8 @@ impl<T: Real> Workspace<T> {
     pub fn new(network: &Network, capacity: usize) -> Self {
         let capacity = capacity.max(1);
         let mut stages: Vec<Stage<T>> = Vec::new();
-        for layer in network.layers() {
+        let chain: &[Layer] = if network.is_multilayer() { network.layers() } else { &[] };
+        for layer in chain {
             match *layer {
                 Layer::Dense(dense) => stages.push(Stage {
                     dense,
@@ -76,6 +80,7 @@ impl<T: Real> Workspace<T> {
                         stage.post = vec![T::ZERO; stage.pre.len()];
                     }
                 }
+                _ => {}
             }
         }
         Workspace {
@@ -84,6 +89,7 @@ impl<T: Real> Workspace<T> {
             inputs: vec![T::ZERO; capacity * network.inputs()],
             targets: vec![T::ZERO; capacity * network.classes()],
             stages,
+            general: (!network.is_multilayer()).then(|| General::new(network)),
             arch: Arch::new(),
         }
     }
@@ -91,6 +97,21 @@ impl<T: Real> Workspace<T> {
     /// The largest batch.
     pub fn capacity(&self) -> usize {
         self.capacity
+    }
+
+    /// Where dropout draws from in the step to come.
+    pub fn draw_from(&mut self, seed: Seed) {
+        if let Some(general) = &mut self.general {
+            general.draw_from(seed);
+        }
+    }
+
+    /// Moves the running statistics of batch normalisation in `theta` a tenth of the way to those of the last batch
+    /// whose gradient was taken.
+    pub fn follow_statistics(&self, theta: &mut [T]) {
+        if let Some(general) = &self.general {
+            general.follow_statistics(theta);
+        }
     }
 
     /// The loss averaged over the given rows of a data set, with its gradient written to `gradient`.
@@ -116,6 +137,9 @@ impl<T: Real> Workspace<T> {
             (1..=self.capacity).contains(&rows.len()),
             "workspace: size of the batch"
         );
+        if let Some(general) = &mut self.general {
+            return general.loss_and_gradient(theta, inputs, targets, rows, loss, gradient);
+        }
         for (k, &row) in rows.iter().enumerate() {
             self.inputs[k * features..(k + 1) * features].copy_from_slice(inputs.row(row));
             self.targets[k * classes..(k + 1) * classes].copy_from_slice(targets.row(row));
@@ -138,6 +162,7 @@ impl<T: Real> Workspace<T> {
                 outputs: outs,
                 weight,
                 bias,
+                ..
             } = stage.dense;
             let delta = &stage.delta[..n * outs];
             let input = below.last().map_or(batch, |s| &s.output()[..n * ins]);
@@ -180,6 +205,14 @@ impl<T: Real> Workspace<T> {
     pub fn score(&mut self, theta: &[T], inputs: &Array<T>, targets: &Array<T>, loss: Loss) -> Score {
         let (features, classes) = (self.network.inputs(), self.network.classes());
         self.assert_fit(theta, inputs, targets);
+        if let Some(general) = &self.general {
+            let (sum, right) = general.score(theta, inputs, targets, loss);
+            let n = inputs.rows() as f64;
+            return Score {
+                loss: sum / n,
+                accuracy: right as f64 / n,
+            };
+        }
         let (mut sum, mut right) = (0.0, 0usize);
         let batches = inputs.as_slice().chunks(self.capacity * features);
         for (x, t) in batches.zip(targets.as_slice().chunks(self.capacity * classes)) {
@@ -222,6 +255,7 @@ fn forward<T: Real>(network: &Network, stages: &mut [Stage<T>], arch: Arch, thet
             outputs: outs,
             weight,
             bias,
+            ..
         } = stage.dense;
         let input = below.last().map_or(input, |s| &s.output()[..n * ins]);
         let pre = &mut stage.pre[..n * outs];

@@ -78,7 +78,7 @@ fn every_round_keeps_exactly_the_counts_of_the_integer_recursion_in_every_layer(
             .map(|slot| round.mask.kept_in(slot.range.clone()))
             .collect();
         assert_eq!(kept, expected, "round {}", round.round);
-        for slot in network.layout().bias_slots() {
+        for slot in network.layout().unpruned_slots() {
             assert_eq!(round.mask.kept_in(slot.range.clone()), slot.range.len());
         }
         let last = expected.len() - 1;

@@ -164,6 +164,7 @@ pub struct Trainer<'a, T: Real> {
     validation: Examples<'a, T>,
     mask: &'a Mask,
     order: Seed,
+    inside: Seed,
 }
 
 impl<'a, T: Real> Trainer<'a, T> {
@@ -192,6 +193,7 @@ impl<'a, T: Real> Trainer<'a, T> {
             validation,
             mask,
             order: seed.stream("data-order"),
+            inside: seed.stream("inside-the-network"),
         })
     }
 
@@ -269,6 +271,9 @@ impl<'a, T: Real> Trainer<'a, T> {
                 other => &mut other.insert((epoch, self.order_of_epoch(epoch))).1,
             };
             let rows = &order[place * self.plan.batch..(place + 1) * self.plan.batch];
+            if self.network.has_dropout() {
+                workspace.draw_from(self.inside.replicate(state.step as u64));
+            }
             let loss = workspace.loss_and_gradient(
                 &state.theta,
                 self.training.inputs,
@@ -286,6 +291,7 @@ impl<'a, T: Real> Trainer<'a, T> {
             self.plan
                 .optimiser
                 .step(update, &mut state.theta, &mut state.moments, &gradient, keep);
+            workspace.follow_statistics(&mut state.theta);
             state.loss_since += loss;
             state.batches_since += 1;
             if state.step.is_multiple_of(self.plan.evaluate_every) || state.step == self.plan.steps {
