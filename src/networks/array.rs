@@ -139,7 +139,7 @@ impl<T: Real> Array<T> {
     /// the results are stacked alike.
     pub(crate) fn block_product(&self, blocks: usize, transpose: bool, other: &Self, transpose_other: bool) -> Self {
         assert!(
-            blocks > 0 && self.rows % blocks == 0 && other.rows % blocks == 0,
+            blocks > 0 && self.rows.is_multiple_of(blocks) && other.rows.is_multiple_of(blocks),
             "product of arrays: blocks"
         );
         let shape = |a: &Self, transpose: bool| match transpose {

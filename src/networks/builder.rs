@@ -326,7 +326,7 @@ impl NetworkBuilder {
                 )?,
             },
             NormalisationKind::Groups(groups) => {
-                if groups == 0 || channels % groups != 0 {
+                if groups == 0 || !channels.is_multiple_of(groups) {
                     return self.refuse("groups", format!("a divisor of {channels} channels"), groups);
                 }
                 NormalisedOver::Groups(groups)
@@ -435,7 +435,7 @@ impl NetworkBuilder {
     pub fn attention(mut self, heads: usize) -> Result<Self> {
         let shape = self.pixels()?;
         let (width, positions) = (shape.channels, shape.height * shape.width);
-        if heads == 0 || width % heads != 0 {
+        if heads == 0 || !width.is_multiple_of(heads) {
             return self.refuse("heads", format!("a divisor of the width {width}"), heads);
         }
         let name = format!("attention{}", self.weights);

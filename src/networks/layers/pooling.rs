@@ -90,22 +90,11 @@ impl Pooling {
     }
 
     pub(super) fn pull_back<T: Real, V: Value<T>>(&self, input: &V, cotangent: &V) -> V {
-        let (rows, columns) = (input.value().rows(), input.value().columns());
-        let spread = |signal: &Array<T>, visit: &dyn Fn(usize, usize, T, &mut [T])| {
-            let mut out = Array::zeros(rows, columns);
-            let samples = out.as_mut_slice().chunks_exact_mut(columns).zip(signal.iter_rows());
-            for (sample, (image, signal)) in samples.enumerate() {
-                for (k, &value) in signal.iter().enumerate() {
-                    visit(sample, k, value, image);
-                }
-            }
-            out
-        };
         match self.kind {
             PoolingKind::Mean => {
                 let share = T::of(1.0 / (self.height * self.width) as f64);
                 cotangent.linear(|signal| {
-                    spread(signal, &|_, k, value, image| {
+                    self.spread(signal, |_, k, value, image| {
                         for at in self.window(k) {
                             image[at] += share * value;
                         }
@@ -115,11 +104,24 @@ impl Pooling {
             PoolingKind::Largest => {
                 let winners = self.winners(input.value());
                 cotangent.linear(|signal| {
-                    spread(signal, &|sample, k, value, image| {
+                    self.spread(signal, |sample, k, value, image| {
                         image[winners[sample * self.entries() + k]] += value;
                     })
                 })
             }
         }
+    }
+
+    /// Images of zeros to which `add(sample, entry of the output, its signal, image)` adds.
+    fn spread<T: Real>(&self, signal: &Array<T>, add: impl Fn(usize, usize, T, &mut [T])) -> Array<T> {
+        let columns = self.from.height * self.from.width * self.from.channels;
+        let mut out = Array::zeros(signal.rows(), columns);
+        let samples = out.as_mut_slice().chunks_exact_mut(columns).zip(signal.iter_rows());
+        for (sample, (image, signal)) in samples.enumerate() {
+            for (k, &value) in signal.iter().enumerate() {
+                add(sample, k, value, image);
+            }
+        }
+        out
     }
 }
