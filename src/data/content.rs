@@ -71,6 +71,21 @@ impl Splits {
     }
 }
 
+impl Splits {
+    /// Sample i tests for i mod 5 = 4, validates for i mod 10 = 3, and trains otherwise.
+    pub fn by_number(samples: usize) -> Self {
+        let mut splits = Splits::default();
+        for i in 0..samples {
+            match i {
+                _ if i % 5 == 4 => splits.test.push(i),
+                _ if i % 10 == 3 => splits.validation.push(i),
+                _ => splits.train.push(i),
+            }
+        }
+        splits
+    }
+}
+
 /// Values before normalisation, row-major, one sample a row.
 #[derive(Clone, Copy, Debug)]
 pub enum RawValues<'a> {
@@ -83,19 +98,26 @@ pub enum RawValues<'a> {
     },
     /// Real features, which have no natural maximum.
     Reals(&'a [f32]),
+    /// Tokens from 0 below `vocabulary`: names, not quantities, and never scaled.
+    Tokens {
+        /// One byte a place.
+        values: &'a [u8],
+        /// Different tokens, at most 256.
+        vocabulary: usize,
+    },
 }
 
 impl RawValues<'_> {
     fn len(&self) -> usize {
         match self {
-            RawValues::Bytes { values, .. } => values.len(),
+            RawValues::Bytes { values, .. } | RawValues::Tokens { values, .. } => values.len(),
             RawValues::Reals(values) => values.len(),
         }
     }
 
     pub(super) fn get(&self, index: usize) -> f64 {
         match self {
-            RawValues::Bytes { values, .. } => f64::from(values[index]),
+            RawValues::Bytes { values, .. } | RawValues::Tokens { values, .. } => f64::from(values[index]),
             RawValues::Reals(values) => f64::from(values[index]),
         }
     }
@@ -168,6 +190,14 @@ pub(super) fn check(content: &Content<'_>) -> Result<usize> {
                 format!("{} in sample {}", values[j], j / features),
             )),
         },
+        RawValues::Tokens { values, vocabulary } => match values.iter().position(|&v| usize::from(v) >= vocabulary) {
+            None => Ok(features),
+            Some(j) => Err(Error::argument(
+                "token",
+                format!("below the vocabulary of {vocabulary}"),
+                format!("{} in sample {}", values[j], j / features),
+            )),
+        },
         RawValues::Reals(values) => match values.iter().position(|v| !v.is_finite()) {
             None => Ok(features),
             Some(index) => Err(Error::NotFinite {
@@ -199,6 +229,11 @@ pub(super) fn checksum(
     match values {
         RawValues::Bytes { values, maximum } => {
             hash.update([b'b', maximum]);
+            hash.update(values);
+        }
+        RawValues::Tokens { values, vocabulary } => {
+            hash.update(b"t");
+            number(&mut hash, vocabulary);
             hash.update(values);
         }
         RawValues::Reals(values) => {

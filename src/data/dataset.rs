@@ -3,7 +3,7 @@
 use super::content::{Content, RawValues, Split, Splits, check, checksum};
 use super::normalisation::{Affine, Normalisation};
 use crate::error::{Error, Result};
-use crate::networks::{Array, ImageShape, Real};
+use crate::networks::{Array, ImageShape, InputShape, Real};
 use crate::seed::Seed;
 use rand::seq::SliceRandom;
 use std::fmt;
@@ -30,6 +30,7 @@ use std::fmt;
 pub struct Dataset {
     name: String,
     image: ImageShape,
+    vocabulary: Option<usize>,
     features: usize,
     classes: usize,
     inputs: Vec<f32>,
@@ -44,8 +45,8 @@ impl Dataset {
     ///
     /// # Errors
     /// [`Error::Shape`] when values, labels and shape disagree; [`Error::Argument`] for an empty training split, a
-    /// label or index out of range, an index in two splits, a pixel above its maximum, or [`Normalisation::Unit`] of
-    /// real features; [`Error::NotFinite`]; [`Error::Numerical`] when constant pixels are to be standardised.
+    /// label or index out of range, an index in two splits, a pixel above its maximum or a token beyond the vocabulary,
+    /// [`Normalisation::Unit`] of real features or any but [`Normalisation::Raw`] of tokens; [`Error::NotFinite`]; [`Error::Numerical`] when constant pixels are to be standardised.
     ///
     /// Cost: two passes over the values and one SHA-256 of them.
     pub fn new(content: Content<'_>, normalisation: Normalisation) -> Result<Self> {
@@ -60,6 +61,9 @@ impl Dataset {
         } = content;
         let map = match (normalisation, values) {
             (Normalisation::Raw, _) => Affine::IDENTITY,
+            (_, RawValues::Tokens { .. }) => {
+                return Err(Error::argument("normalisation", "raw for tokens", normalisation));
+            }
             (Normalisation::Unit, RawValues::Bytes { maximum, .. }) => Affine {
                 shift: 0.0,
                 factor: 1.0 / f64::from(maximum),
@@ -85,10 +89,16 @@ impl Dataset {
                 values.iter().map(|&v| table[usize::from(v)]).collect()
             }
             RawValues::Reals(values) => values.iter().map(|&v| map.apply(f64::from(v))).collect(),
+            RawValues::Tokens { values, .. } => values.iter().map(|&v| f32::from(v)).collect(),
+        };
+        let vocabulary = match values {
+            RawValues::Tokens { vocabulary, .. } => Some(vocabulary),
+            RawValues::Bytes { .. } | RawValues::Reals(_) => None,
         };
         Ok(Dataset {
             name,
             image,
+            vocabulary,
             features,
             classes,
             inputs,
@@ -117,6 +127,23 @@ impl Dataset {
     /// The number of classes.
     pub fn classes(&self) -> usize {
         self.classes
+    }
+
+    /// What a network is fed with: tokens, an image, or plain features.
+    pub fn shape(&self) -> InputShape {
+        match (self.vocabulary, self.image) {
+            (Some(vocabulary), _) => InputShape::Tokens {
+                length: self.features,
+                vocabulary,
+            },
+            (
+                None,
+                ImageShape {
+                    channels: 1, height: 1, ..
+                },
+            ) => InputShape::Features(self.features),
+            (None, image) => InputShape::Image(image),
+        }
     }
 
     /// A sample's shape as an image.
@@ -248,7 +275,7 @@ impl Dataset {
             "{}: {} samples of {} in {} classes ({} training, {} validation, {} test), inputs {}, checksum {}",
             self.name,
             self.samples(),
-            self.image,
+            self.shape(),
             self.classes,
             self.splits.train.len(),
             self.splits.validation.len(),

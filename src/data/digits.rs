@@ -25,14 +25,7 @@ const UNPACKED_LIMIT: usize = 1 << 19;
 /// None for the embedded file, as the tests show; [`Error::Format`] if it were damaged.
 pub fn load(normalisation: Normalisation) -> Result<Dataset> {
     let (values, labels) = parse(&gunzip(NAME, PACKED, UNPACKED_LIMIT)?)?;
-    let mut splits = Splits::default();
-    for i in 0..labels.len() {
-        match i {
-            _ if i % 5 == 4 => splits.test.push(i),
-            _ if i % 10 == 3 => splits.validation.push(i),
-            _ => splits.train.push(i),
-        }
-    }
+    let splits = Splits::by_number(labels.len());
     let content = Content {
         name: "digits".into(),
         image: ImageShape {

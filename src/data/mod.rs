@@ -12,6 +12,8 @@ mod folder;
 pub mod idx;
 mod normalisation;
 pub mod npy;
+pub mod sequences;
+pub mod tabular;
 mod teacher;
 
 pub use crate::networks::ImageShape;
@@ -19,4 +21,5 @@ pub use choice::{DEFAULT_NORMALISATION, DataChoice, NAMED, load, load_normalised
 pub use content::{Content, RawValues, Split, Splits};
 pub use dataset::Dataset;
 pub use normalisation::Normalisation;
+pub use sequences::SequenceTask;
 pub use teacher::{Taught, Teacher};

@@ -116,7 +116,7 @@ impl fmt::Display for InputShape {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             InputShape::Features(count) => write!(f, "{count} features"),
-            InputShape::Image(image) => write!(f, "an image of {image}"),
+            InputShape::Image(image) => image.fmt(f),
             InputShape::Tokens { length, vocabulary } => write!(f, "{length} tokens of {vocabulary}"),
             InputShape::Series { length, features } => write!(f, "{length} vectors of {features}"),
         }
