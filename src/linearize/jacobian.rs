@@ -97,6 +97,8 @@ impl Jacobian {
         let rows = self.factors.rows();
         let mut kernel = DMatrix::zeros(rows, rows);
         super::kernel::accumulate(self, kernel.as_mut_slice());
+        // Rows there are columns here.
+        kernel.fill_lower_triangle_with_upper_triangle();
         if let Some(projection) = &self.projection {
             // Q K, transposed by symmetry, and once more: Q K Q.
             projection.apply_many(kernel.as_mut_slice());

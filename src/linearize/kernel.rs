@@ -4,6 +4,9 @@ use super::factors::Entry;
 use super::jacobian::Jacobian;
 use crate::linalg::gemm;
 
+/// Rows of the kernel that are formed at a time.
+const BLOCK: usize = 128;
+
 /// Columns of weights with several positions that are formed at a time.
 const COLUMNS: usize = 64;
 
@@ -15,7 +18,8 @@ struct Unit<'a> {
     bias: bool,
 }
 
-/// Adds `J_S J_Sᵀ` (before any projection of the biases) to the `nC × nC` matrix `kernel`.
+/// Adds `J_S J_Sᵀ` (before any projection of the biases) to the `nC × nC` matrix `kernel`, row by row; by symmetry only
+/// entries up to the diagonal of each row need be right, and some beyond it are not touched.
 ///
 /// Columns come in ascending order, so those of one unit stand together. Units that chose the same inputs (all of
 /// them, when nothing is masked) share one Gram matrix and are summed in one product.
@@ -31,7 +35,7 @@ pub(super) fn accumulate(jacobian: &Jacobian, kernel: &mut [f64]) {
         }
     }
     let mut gram = vec![0.0; n * n];
-    let mut outer = vec![0.0; rows * rows];
+    let mut outer = vec![0.0; BLOCK.min(rows) * rows];
     for group in groups {
         // Inputs stacked one a row: inputs × n.
         let inputs = group[0].activations.concat();
@@ -41,23 +45,27 @@ pub(super) fn accumulate(jacobian: &Jacobian, kernel: &mut [f64]) {
         if count > 0 {
             gemm(n, count, n, &inputs, true, &inputs, false, &mut gram, true);
         }
-        let signals: Vec<f64> = group.iter().flat_map(|unit| unit.signal).copied().collect();
-        gemm(
-            rows,
-            group.len(),
-            rows,
-            &signals,
-            true,
-            &signals,
-            false,
-            &mut outer,
-            false,
-        );
-        for (r, (out, outer)) in kernel.chunks_exact_mut(rows).zip(outer.chunks_exact(rows)).enumerate() {
-            let gram = &gram[r / classes * n..][..n];
-            for ((out, outer), g) in out.chunks_exact_mut(classes).zip(outer.chunks_exact(classes)).zip(gram) {
-                for (out, outer) in out.iter_mut().zip(outer) {
-                    *out += outer * g;
+        // Signals with the units of a row together, so that every block of rows is one slice.
+        let units = group.len();
+        let mut signals = vec![0.0; rows * units];
+        for (u, unit) in group.iter().enumerate() {
+            for (row, value) in unit.signal.iter().enumerate() {
+                signals[row * units + u] = *value;
+            }
+        }
+        for start in (0..rows).step_by(BLOCK) {
+            let end = (start + BLOCK).min(rows);
+            let (own, before) = (&signals[start * units..end * units], &signals[..end * units]);
+            let outer = &mut outer[..(end - start) * end];
+            gemm(end - start, units, end, own, false, before, true, outer, false);
+            for (r, outer) in (start..end).zip(outer.chunks_exact(end)) {
+                let gram = &gram[r / classes * n..][..n];
+                let kernel = &mut kernel[r * rows..][..end];
+                let pairs = kernel.chunks_mut(classes).zip(outer.chunks(classes));
+                for ((out, outer), g) in pairs.zip(gram) {
+                    for (out, outer) in out.iter_mut().zip(outer) {
+                        *out += outer * g;
+                    }
                 }
             }
         }
