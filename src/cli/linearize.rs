@@ -31,7 +31,7 @@ pub fn command() -> clap::Command {
             text(
                 "network",
                 "PRESET",
-                "The network: lenet-300-100, mlp:100-50, mlp:20:tanh:no-bias, linear",
+                "The network: mlp:100-50, mlp:20:tanh:no-bias, linear, lenet-300-100, lenet-5, conv-2, resnet-20, transformer, rnn",
             )
             .required(true),
         )
@@ -89,10 +89,14 @@ pub fn run(matches: &ArgMatches) -> Result<Answer> {
     let dataset = data::load(&choice)?;
     let seed = Seed::root(*option::<u64>(matches, "seed")?);
     let name = option::<String>(matches, "network")?;
-    let network = Network::preset(name, dataset.features(), dataset.classes())?;
+    let network = Network::preset(name, dataset.shape(), dataset.classes())?;
+    let inputs = samples(&dataset, *option::<usize>(matches, "samples")?, &seed)?;
     let (theta, stored) = match matches.get_one::<PathBuf>("checkpoint") {
         Some(path) => checkpoint(path, &network)?,
-        None => (network.initial(&seed, &Initialisation::HE)?, None),
+        None => {
+            let initial = network.initial(&seed, &Initialisation::HE)?;
+            (network.with_statistics_of(&initial, &inputs)?, None)
+        }
     };
     let mask = match matches.get_one::<PathBuf>("mask") {
         Some(path) => read_mask(path, &network)?,
@@ -102,7 +106,6 @@ pub fn run(matches: &ArgMatches) -> Result<Answer> {
     if columns < 2 {
         return Err(Error::argument("max-columns", "at least 2", columns));
     }
-    let inputs = samples(&dataset, *option::<usize>(matches, "samples")?, &seed)?;
     let page = Page::new(&network, theta, &mask, &inputs, columns, &seed)?;
     Ok(Answer {
         text: page.text(),
