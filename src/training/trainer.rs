@@ -10,6 +10,7 @@ use crate::seed::Seed;
 use crate::support::Mask;
 use rand::seq::SliceRandom;
 use serde_json::{Value, json};
+use std::ops::Range;
 
 /// How a network is trained: everything but the network, the data and the random streams.
 ///
@@ -163,6 +164,7 @@ pub struct Trainer<'a, T: Real> {
     targets: Array<T>,
     validation: Examples<'a, T>,
     mask: &'a Mask,
+    weights: Vec<Range<usize>>,
     order: Seed,
     inside: Seed,
 }
@@ -192,6 +194,7 @@ impl<'a, T: Real> Trainer<'a, T> {
             targets,
             validation,
             mask,
+            weights: network.layout().weight_slots().map(|slot| slot.range.clone()).collect(),
             order: seed.stream("data-order"),
             inside: seed.stream("inside-the-network"),
         })
@@ -288,6 +291,9 @@ impl<'a, T: Real> Trainer<'a, T> {
             }
             state.step += 1;
             let update = (state.step - state.first_step) as u64;
+            self.plan
+                .optimiser
+                .decay_weights(&mut state.theta, &mut gradient, &self.weights);
             self.plan
                 .optimiser
                 .step(update, &mut state.theta, &mut state.moments, &gradient, keep);
