@@ -6,14 +6,23 @@ use crate::networks::Real;
 use safetensors::tensor::TensorView;
 use safetensors::{Dtype, SafeTensors};
 use serde_json::Value;
+use sha2::{Digest, Sha256};
 use std::collections::{BTreeMap, HashMap};
+use std::ops::Range;
 use std::path::Path;
 
-/// The one metadata key; its value is the JSON text. One key, because the order of several would change from run to
-/// run, and the same bundle must always be the same bytes.
+/// The one metadata key; its value is the JSON text `{"checksum": ..., "content": ...}`. One key, because the order of
+/// several would change from run to run, and the same bundle must always be the same bytes.
 const DESCRIPTION: &str = "ticketsense";
+/// What every file begins with, behind the eight bytes of the header's length; the checksum follows.
+const HEAD: &[u8] = br#"{"__metadata__":{"ticketsense":"{\"checksum\":\""#;
+/// Where the checksum stands: hexadecimal SHA-256 over the whole file with zeros in its own place.
+const CHECKSUM: Range<usize> = 8 + HEAD.len()..8 + HEAD.len() + 64;
 
 /// Arrays by name, with a description; readable by every safetensors library.
+///
+/// The file carries a SHA-256 over all of its bytes, so that a damaged one is refused and never taken for another state. A
+/// file without a checksum is refused as well: to accept it would be to accept one whose checksum was damaged away.
 ///
 /// ```
 /// use ticketsense::training::Bundle;
@@ -51,6 +60,13 @@ impl Bundle {
     /// The description.
     pub fn description(&self) -> &Value {
         &self.description
+    }
+
+    /// Adds a field to a description that is an object, or replaces it.
+    pub fn describe(&mut self, name: &str, value: impl Into<Value>) {
+        if let Value::Object(fields) = &mut self.description {
+            fields.insert(name.to_string(), value.into());
+        }
     }
 
     /// Adds a vector of numbers.
@@ -162,14 +178,24 @@ impl Bundle {
                 TensorView::new(stored.dtype, stored.shape.clone(), &stored.bytes).map_err(refuse)?,
             ));
         }
-        let metadata = HashMap::from([(DESCRIPTION.to_string(), self.description.to_string())]);
-        safetensors::serialize(views, Some(metadata)).map_err(refuse)
+        let text = format!(r#"{{"checksum":"{}","content":{}}}"#, "0".repeat(64), self.description);
+        let metadata = HashMap::from([(DESCRIPTION.to_string(), text)]);
+        let mut bytes = safetensors::serialize(views, Some(metadata)).map_err(refuse)?;
+        if bytes.get(8..CHECKSUM.start) != Some(HEAD) || bytes.len() < CHECKSUM.end {
+            return Err(Error::numerical(
+                "safetensors bundle",
+                "the header does not begin with its description",
+            ));
+        }
+        let checksum = checksum(&bytes);
+        bytes[CHECKSUM].copy_from_slice(checksum.as_bytes());
+        Ok(bytes)
     }
 
     /// Reads a bundle from bytes; `path` names them in errors.
     ///
     /// # Errors
-    /// [`Error::Format`] on anything but a whole safetensors file with a description.
+    /// [`Error::Format`] on anything but a whole, undamaged safetensors file with a description and a checksum.
     pub fn from_bytes(path: impl AsRef<Path>, bytes: &[u8]) -> Result<Self> {
         let path = path.as_ref();
         let broken = |e: safetensors::SafeTensorError| Error::format(path, "safetensors", "a whole file", e);
@@ -179,8 +205,23 @@ impl Bundle {
             .as_ref()
             .and_then(|m| m.get(DESCRIPTION))
             .ok_or_else(|| Error::format(path, format!("metadata {DESCRIPTION}"), "a description", "none"))?;
-        let description = serde_json::from_str(text)
+        if bytes.get(8..CHECKSUM.start) != Some(HEAD) || bytes.len() < CHECKSUM.end {
+            let got = "none: the file is damaged or older than checksums and has to be made again";
+            return Err(Error::format(
+                path,
+                "checksum",
+                "64 hexadecimal digits before the description",
+                got,
+            ));
+        }
+        let (stored, computed) = (String::from_utf8_lossy(&bytes[CHECKSUM]), checksum(bytes));
+        if stored != computed {
+            let expected = format!("{computed}, that of the file's bytes");
+            return Err(Error::format(path, "checksum", expected, stored));
+        }
+        let mut text: Value = serde_json::from_str(text)
             .map_err(|e| Error::format(path, format!("metadata {DESCRIPTION}"), "JSON", e))?;
+        let description = text["content"].take();
         let tensors = SafeTensors::deserialize(bytes).map_err(broken)?;
         let arrays = tensors
             .iter()
@@ -226,6 +267,15 @@ impl Bundle {
     }
 }
 
+/// SHA-256 over a file with zeros in the place of its checksum.
+fn checksum(bytes: &[u8]) -> String {
+    let mut hash = Sha256::new();
+    hash.update(&bytes[..CHECKSUM.start]);
+    hash.update([b'0'; CHECKSUM.end - CHECKSUM.start]);
+    hash.update(&bytes[CHECKSUM.end..]);
+    files::hex(&hash.finalize())
+}
+
 fn dtype<T: Real>() -> Dtype {
     if T::BYTES == 4 { Dtype::F32 } else { Dtype::F64 }
 }
@@ -268,17 +318,32 @@ mod tests {
     }
 
     #[test]
-    fn no_truncation_and_no_flipped_byte_makes_a_panic() {
+    fn no_truncated_file_and_none_with_a_flipped_byte_is_read() {
         let bytes = example().to_bytes().unwrap();
         for end in 0..bytes.len() {
             assert!(Bundle::from_bytes("memory", &bytes[..end]).is_err(), "cut at {end}");
         }
         for position in 0..bytes.len() {
-            let mut damaged = bytes.clone();
-            damaged[position] ^= 0x55;
-            if let Ok(bundle) = Bundle::from_bytes("memory", &damaged) {
-                let _ = (bundle.get::<f64>("a"), bundle.get::<f32>("b"), bundle.bits("mask"));
+            // One bit of a digit, a case, a blank into another blank, and more.
+            for flip in [0x01, 0x20, 0x29, 0x55] {
+                let mut damaged = bytes.clone();
+                damaged[position] ^= flip;
+                let refused = Bundle::from_bytes("memory", &damaged);
+                assert!(matches!(refused, Err(Error::Format { .. })), "{flip} at {position}");
             }
         }
+        let mut damaged = bytes.clone();
+        damaged[bytes.len() - 1] ^= 1;
+        let refused = Bundle::from_bytes("run.safetensors", &damaged).unwrap_err().to_string();
+        assert!(refused.contains("run.safetensors: checksum"), "{refused}");
+    }
+
+    #[test]
+    fn a_file_without_a_checksum_is_refused_in_words() {
+        let metadata = HashMap::from([(DESCRIPTION.to_string(), r#"{"step":3}"#.to_string())]);
+        let views: [(&str, TensorView<'_>); 0] = [];
+        let bytes = safetensors::serialize(views, Some(metadata)).unwrap();
+        let refused = Bundle::from_bytes("old.safetensors", &bytes).unwrap_err().to_string();
+        assert!(refused.contains("older than checksums"), "{refused}");
     }
 }
