@@ -83,6 +83,7 @@ pub fn plan(scale: Scale) -> ImpPlan {
         scope: Scope::Layerwise,
         criterion: Criterion::Magnitude,
         rewind_step: 0,
+        ..ImpPlan::default()
     }
 }
 

@@ -39,6 +39,7 @@ fn plan() -> ImpPlan {
             batch: 60,
             steps: 300,
             evaluate_every: 300,
+            ..TrainingPlan::default()
         },
         rounds: ROUNDS,
         prune_fraction: PRUNE_FRACTION,

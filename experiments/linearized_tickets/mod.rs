@@ -151,6 +151,7 @@ impl Sizes {
             scope: Scope::Layerwise,
             criterion: Criterion::Magnitude,
             rewind_step: 0,
+            ..ImpPlan::default()
         }
     }
 
@@ -170,6 +171,7 @@ fn training(rate: f64, steps: usize) -> TrainingPlan {
         batch: 30,
         steps,
         evaluate_every: steps,
+        ..TrainingPlan::default()
     }
 }
 

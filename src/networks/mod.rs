@@ -41,6 +41,7 @@ pub(crate) use layers::{Gradients, Mode};
 pub use layout::{Layout, Slot, SlotKind};
 pub use loss::{Loss, Targets};
 pub use network::Network;
+pub(crate) use network::argmax;
 pub use real::Real;
 pub use shape::{ImageShape, InputShape};
 pub use value::{Dual, Value};

@@ -1,9 +1,17 @@
 //! Masked training with a named random stream, and checkpoints that resume to the same bits.
 
 mod bundle;
+mod checkpoint;
+mod mixing;
 mod optimiser;
 mod optimiser_words;
+mod plan;
+mod schedule;
+mod targets;
+mod teacher;
 mod trainer;
+mod validation;
+mod words;
 
 #[cfg(test)]
 mod optimiser_tests;
@@ -11,5 +19,11 @@ mod optimiser_tests;
 mod tests;
 
 pub use bundle::Bundle;
+pub use checkpoint::{get_history, put_history};
+pub use mixing::Mixing;
 pub use optimiser::{Decay, Moments, Optimiser};
-pub use trainer::{Evaluation, Examples, Trainer, TrainingPlan, TrainingState, get_history, put_history};
+pub use plan::TrainingPlan;
+pub use schedule::{Schedule, Shape};
+pub use targets::Distillation;
+pub use trainer::{Evaluation, Examples, Trainer, TrainingState};
+pub(crate) use words::Words;

@@ -1,6 +1,7 @@
 //! Optimisers as words: what stands on the command line and in the identity of a run.
 
 use super::optimiser::{Decay, Optimiser};
+use super::words::Words;
 use crate::error::{Error, Result};
 use std::fmt;
 use std::str::FromStr;
@@ -24,69 +25,59 @@ impl Optimiser {
     /// [`Error::Unknown`] with the nearest name, [`Error::Argument`] on a number out of range, given twice or not at
     /// all.
     pub fn named(text: &str, learning_rate: impl Into<Option<f64>>) -> Result<Self> {
-        let (name, numbers) = text
-            .split_once(':')
-            .map_or((text, None), |(name, rest)| (name, Some(rest)));
-        let mut optimiser = match name {
+        let mut words = Words::split("optimiser", text)?;
+        let mut optimiser = match words.name {
             "sgd" | "momentum" => Optimiser::sgd(f64::NAN),
             "nesterov" => Optimiser::sgd(f64::NAN).looking_ahead(true),
             "gradient-descent" => Optimiser::sgd(f64::NAN).with_momentum(0.0),
             "adam" => Optimiser::adam(f64::NAN),
             "adamw" => Optimiser::adam(f64::NAN).with_decay(Decay::Decoupled(ADAMW_DECAY)),
-            _ => return Err(Error::unknown("optimiser", name, NAMES)),
+            name => return Err(Error::unknown("optimiser", name, NAMES)),
         };
-        let mut rate = learning_rate.into();
-        let mut seen: Vec<&str> = Vec::new();
-        for assignment in numbers.iter().flat_map(|numbers| numbers.split(',')) {
-            let refuse = |expected: &str| Error::argument("optimiser", expected, text);
-            let (key, value) = assignment
-                .split_once('=')
-                .ok_or_else(|| refuse("NAME:NUMBER=VALUE,NUMBER=VALUE"))?;
-            // The two decays exclude each other, so they count as one.
-            let once = if key == "decoupled-decay" { "weight-decay" } else { key };
-            if seen.contains(&once) || (key == "learning-rate" && rate.is_some()) {
-                return Err(refuse(&format!("{once} once")));
+        let rate = match (words.take("learning-rate", "a number")?, learning_rate.into()) {
+            (Some(_), Some(_)) => return Err(words.refuse("learning-rate once")),
+            (given, other) => given.or(other).ok_or_else(|| words.refuse("a learning-rate"))?,
+        };
+        let known: &[&str] = match &mut optimiser {
+            Optimiser::Sgd { momentum, nesterov, .. } => {
+                *momentum = words.number("momentum", *momentum)?;
+                *nesterov = words.take("nesterov", "true or false")?.unwrap_or(*nesterov);
+                &[
+                    "learning-rate",
+                    "momentum",
+                    "nesterov",
+                    "weight-decay",
+                    "decoupled-decay",
+                ]
             }
-            seen.push(once);
-            if key == "nesterov" && matches!(optimiser, Optimiser::Sgd { .. }) {
-                let flag = value.parse().map_err(|_| refuse("nesterov=true or nesterov=false"))?;
-                optimiser = optimiser.looking_ahead(flag);
-                continue;
+            Optimiser::Adam {
+                beta1, beta2, epsilon, ..
+            } => {
+                *beta1 = words.number("beta1", *beta1)?;
+                *beta2 = words.number("beta2", *beta2)?;
+                *epsilon = words.number("epsilon", *epsilon)?;
+                &[
+                    "learning-rate",
+                    "beta1",
+                    "beta2",
+                    "epsilon",
+                    "weight-decay",
+                    "decoupled-decay",
+                ]
             }
-            let number: f64 = value.parse().map_err(|_| refuse(&format!("a number as {key}")))?;
-            let decay = |some: fn(f64) -> Decay| if number == 0.0 { Decay::None } else { some(number) };
-            match (key, &mut optimiser) {
-                ("learning-rate", _) => rate = Some(number),
-                ("weight-decay", _) => optimiser = optimiser.with_decay(decay(Decay::Penalty)),
-                ("decoupled-decay", _) => optimiser = optimiser.with_decay(decay(Decay::Decoupled)),
-                ("momentum", Optimiser::Sgd { momentum, .. }) => *momentum = number,
-                ("beta1", Optimiser::Adam { beta1, .. }) => *beta1 = number,
-                ("beta2", Optimiser::Adam { beta2, .. }) => *beta2 = number,
-                ("epsilon", Optimiser::Adam { epsilon, .. }) => *epsilon = number,
-                (_, Optimiser::Sgd { .. }) => {
-                    let known = [
-                        "learning-rate",
-                        "momentum",
-                        "nesterov",
-                        "weight-decay",
-                        "decoupled-decay",
-                    ];
-                    return Err(Error::unknown("number of sgd", key, known));
-                }
-                (_, Optimiser::Adam { .. }) => {
-                    let known = [
-                        "learning-rate",
-                        "beta1",
-                        "beta2",
-                        "epsilon",
-                        "weight-decay",
-                        "decoupled-decay",
-                    ];
-                    return Err(Error::unknown("number of adam", key, known));
-                }
-            }
+        };
+        let unless_zero =
+            |strength: f64, decay: fn(f64) -> Decay| if strength == 0.0 { Decay::None } else { decay(strength) };
+        match (
+            words.take("weight-decay", "a number")?,
+            words.take("decoupled-decay", "a number")?,
+        ) {
+            (None, None) => {}
+            (Some(strength), None) => optimiser = optimiser.with_decay(unless_zero(strength, Decay::Penalty)),
+            (None, Some(strength)) => optimiser = optimiser.with_decay(unless_zero(strength, Decay::Decoupled)),
+            (Some(_), Some(_)) => return Err(words.refuse("one of weight-decay and decoupled-decay")),
         }
-        let rate = rate.ok_or_else(|| Error::argument("optimiser", "a learning-rate", text))?;
+        words.finish(known)?;
         let optimiser = optimiser.at_rate(rate);
         optimiser.validate()?;
         Ok(optimiser)

@@ -55,6 +55,7 @@ fn plan(optimiser: Optimiser, loss: Loss, steps: usize) -> TrainingPlan {
         batch: 20,
         steps,
         evaluate_every: 7,
+        ..TrainingPlan::default()
     }
 }
 
@@ -85,14 +86,38 @@ fn a_pruned_weight_and_its_moments_are_exactly_zero_after_every_single_step() {
     }
 }
 
+/// Every way to train that differs in more than numbers.
+fn every_kind_of_plan() -> Vec<TrainingPlan> {
+    let named = |name: &str| Optimiser::named(name, 0.01).unwrap();
+    let adam = plan(Optimiser::adam(0.01), Loss::CrossEntropy, 30);
+    vec![
+        plan(Optimiser::sgd(0.05), Loss::Squared, 30),
+        adam.clone(),
+        plan(named("nesterov:weight-decay=0.01"), Loss::CrossEntropy, 30),
+        TrainingPlan {
+            optimiser: named("adamw"),
+            schedule: "cosine:warm-up=6".parse().unwrap(),
+            label_smoothing: 0.1,
+            validation_samples: Some(30),
+            ..adam.clone()
+        },
+        TrainingPlan {
+            mixing: Some("mixup:alpha=0.4".parse().unwrap()),
+            schedule: "steps:at=10+20,factor=0.5".parse().unwrap(),
+            ..adam.clone()
+        },
+        TrainingPlan {
+            mixing: Some("cutmix:shape=1x2x2".parse().unwrap()),
+            ..adam
+        },
+    ]
+}
+
 #[test]
 fn training_stopped_saved_and_resumed_at_any_step_ends_in_the_same_bits() {
     let problem = problem();
-    for (optimiser, loss) in [
-        (Optimiser::sgd(0.05), Loss::Squared),
-        (Optimiser::adam(0.01), Loss::CrossEntropy),
-    ] {
-        let trainer = problem.trainer(plan(optimiser, loss, 30));
+    for plan in every_kind_of_plan() {
+        let trainer = problem.trainer(plan);
         let whole = trainer.run(&problem.initial).unwrap();
         for cut in [0, 1, 4, 5, 13, 29, 30] {
             let mut state = trainer.start(&problem.initial).unwrap();
@@ -134,7 +159,23 @@ fn a_training_that_blows_up_says_that_it_diverged() {
     let trainer = problem.trainer(plan(Optimiser::sgd(1e20), Loss::Squared, 50));
     let state = trainer.run(&problem.initial).unwrap();
     assert_eq!(state.status, Status::Diverged);
-    assert!(state.step < 50);
+    let at = state.diverged_at.unwrap();
+    assert!(at == state.step && at < 50);
+    assert!(state.history.iter().all(|e| e.validation_loss.is_finite()));
+    // The loss is finite one step before, and it is that of the last finite parameters.
+    let mut before = trainer.start(&problem.initial).unwrap();
+    trainer.advance(&mut before, at, &mut |_| true).unwrap();
+    assert_eq!((before.status, before.diverged_at), (Status::Stopped, None));
+    trainer.advance(&mut before, at + 1, &mut |_| true).unwrap();
+    assert_eq!(before.diverged_at, Some(at));
+    // What diverged stays so across a checkpoint whose parameters are finite, and is refused where they are not.
+    let bytes = trainer.checkpoint(&before).to_bytes().unwrap();
+    let resumed = trainer.resume(&Bundle::from_bytes("memory", &bytes).unwrap());
+    if before.theta.iter().all(|v| v.is_finite()) {
+        assert_eq!(resumed.unwrap().diverged_at, Some(at));
+    } else {
+        assert!(matches!(resumed, Err(Error::Format { .. })));
+    }
 }
 
 #[test]
@@ -251,4 +292,172 @@ fn plans_and_data_that_do_not_fit_are_refused() {
     assert!(matches!(refused.map(|_| ()), Err(Error::Shape { .. })));
     let trainer = problem.trainer(TrainingPlan::default());
     assert!(trainer.start(&problem.initial[1..]).is_err());
+}
+
+#[test]
+fn a_teacher_that_is_sure_of_wrong_answers_misleads() {
+    let problem = problem();
+    let adam = plan(Optimiser::adam(0.01), Loss::CrossEntropy, 300);
+    let alone = problem.trainer(adam.clone()).run(&problem.initial).unwrap();
+    let linear = Network::preset("linear:no-bias", 4, 3).unwrap();
+    let whole: Distillation = "weight=1,temperature=0.001".parse().unwrap();
+    // A linear teacher that swaps the first two classes.
+    let theta: Vec<f32> = (0..12).map(|k| f32::from(u8::from([1, 4, 10].contains(&k)))).collect();
+    let misled = problem
+        .trainer(adam.clone())
+        .taught_by(&linear, &theta, whole)
+        .unwrap()
+        .run(&problem.initial)
+        .unwrap();
+    let last = |state: &TrainingState<f32>| state.history[state.history.len() - 1].validation_accuracy;
+    assert!(
+        last(&alone) > 0.8 && last(&misled) < 0.5,
+        "{} {}",
+        last(&alone),
+        last(&misled)
+    );
+}
+
+#[test]
+fn a_teacher_is_heard_the_same_way_with_and_without_mixing_and_resumes_to_the_same_bits() {
+    let problem = problem();
+    let half: Distillation = "weight=0.5,temperature=2".parse().unwrap();
+    let teacher: Vec<f32> = problem.network.initial(&Seed::root(31), &Initialisation::HE).unwrap();
+    let other: Vec<f32> = problem.network.initial(&Seed::root(32), &Initialisation::HE).unwrap();
+    for plan in every_kind_of_plan() {
+        let taught = |theta| {
+            problem
+                .trainer(plan.clone())
+                .taught_by(&problem.network, theta, half)
+                .unwrap()
+        };
+        let whole = taught(&teacher).run(&problem.initial).unwrap();
+        let mut state = taught(&teacher).start(&problem.initial).unwrap();
+        taught(&teacher).advance(&mut state, 13, &mut |_| true).unwrap();
+        let bytes = taught(&teacher).checkpoint(&state).to_bytes().unwrap();
+        let bundle = Bundle::from_bytes("memory", &bytes).unwrap();
+        let mut resumed = taught(&teacher).resume(&bundle).unwrap();
+        taught(&teacher)
+            .advance(&mut resumed, usize::MAX, &mut |_| true)
+            .unwrap();
+        assert_eq!(resumed.theta, whole.theta);
+        assert_ne!(
+            problem.trainer(plan.clone()).run(&problem.initial).unwrap().theta,
+            whole.theta
+        );
+        for refused in [
+            taught(&other).resume(&bundle),
+            problem.trainer(plan.clone()).resume(&bundle),
+        ] {
+            assert!(refused.unwrap_err().to_string().contains("identity"));
+        }
+    }
+    let plan = plan(Optimiser::adam(0.01), Loss::CrossEntropy, 30);
+    let once = problem
+        .trainer(plan.clone())
+        .taught_by(&problem.network, &teacher, half)
+        .unwrap();
+    assert!(once.taught_by(&problem.network, &teacher, half).is_err());
+    assert!(
+        problem
+            .trainer(plan)
+            .taught_by(&problem.network, &teacher[1..], half)
+            .is_err()
+    );
+}
+
+#[test]
+fn one_step_of_a_scheduled_training_is_one_step_at_the_rate_of_that_step() {
+    let problem = problem();
+    let scheduled = TrainingPlan {
+        schedule: "steps:at=1,factor=0.25".parse().unwrap(),
+        ..plan(
+            Optimiser::named("gradient-descent", 0.5).unwrap(),
+            Loss::CrossEntropy,
+            2,
+        )
+    };
+    let after_two = problem.trainer(scheduled).run(&problem.initial).unwrap();
+    let at_rate = |rate: f64| {
+        plan(
+            Optimiser::named("gradient-descent", rate).unwrap(),
+            Loss::CrossEntropy,
+            2,
+        )
+    };
+    // Gradient descent without momentum keeps nothing but the parameters from step to step.
+    let fast = problem.trainer(at_rate(0.5));
+    let mut state = fast.start(&problem.initial).unwrap();
+    fast.advance(&mut state, 1, &mut |_| true).unwrap();
+    let slow = problem.trainer(at_rate(0.125));
+    let mut second = slow.start_at(&state.theta, 1).unwrap();
+    slow.advance(&mut second, 2, &mut |_| true).unwrap();
+    assert_eq!(second.theta, after_two.theta);
+}
+
+#[test]
+fn decay_shrinks_weights_and_never_biases() {
+    let problem = problem();
+    let run = |name: &str| {
+        let plan = plan(Optimiser::named(name, 0.01).unwrap(), Loss::CrossEntropy, 1);
+        problem
+            .trainer(plan)
+            .run(&vec![1.0; problem.initial.len()])
+            .unwrap()
+            .theta
+    };
+    let plain = run("gradient-descent");
+    for decayed in [
+        run("gradient-descent:weight-decay=0.5"),
+        run("gradient-descent:decoupled-decay=0.5"),
+    ] {
+        for slot in problem.network.layout().slots() {
+            for i in slot.range.clone().filter(|&i| problem.mask.keeps(i)) {
+                let lost = f64::from(plain[i] - decayed[i]);
+                if problem
+                    .network
+                    .layout()
+                    .bias_slots()
+                    .any(|bias| bias.range.contains(&i))
+                {
+                    assert_eq!(lost, 0.0);
+                } else {
+                    // η λ θ with θ = 1 before the step; three roundings of numbers near 1.
+                    assert!((lost - 0.01 * 0.5).abs() <= 4.0 * f64::from(f32::EPSILON), "{lost}");
+                }
+            }
+        }
+    }
+}
+
+#[test]
+fn a_checkpoint_that_says_something_impossible_is_refused_by_its_field() {
+    let problem = problem();
+    let trainer = problem.trainer(plan(Optimiser::adam(0.01), Loss::CrossEntropy, 30));
+    let mut state = trainer.start(&problem.initial).unwrap();
+    trainer.advance(&mut state, 9, &mut |_| true).unwrap();
+    let good = trainer.checkpoint(&state);
+    for (field, value) in [
+        ("kind", serde_json::json!("iterative pruning run")),
+        ("version", serde_json::json!(1)),
+        ("step", serde_json::json!(31)),
+        ("step", serde_json::json!(-1)),
+        ("status", serde_json::json!("paused")),
+        ("diverged_at", serde_json::json!(3)),
+        ("random_stream", serde_json::json!(null)),
+    ] {
+        let mut description = good.description().clone();
+        description[field] = value;
+        let mut bad = Bundle::new(description);
+        bad.include("", &good);
+        let refused = trainer.resume(&bad).unwrap_err();
+        assert!(
+            matches!(refused, Error::Format { .. }) && refused.to_string().contains(field),
+            "{refused}"
+        );
+    }
+    let mut short = Bundle::new(good.description().clone());
+    short.include("", &good);
+    short.put("theta", &state.theta[1..]);
+    assert!(trainer.resume(&short).unwrap_err().to_string().contains("theta"));
 }

@@ -1,76 +1,18 @@
 //! Masked mini-batch training that can stop after any step and go on to the same bits.
 
-use super::bundle::Bundle;
-use super::optimiser::{Moments, Optimiser};
+use super::mixing::MixedBatch;
+use super::optimiser::Moments;
+use super::plan::TrainingPlan;
+use super::targets::smooth;
+use super::teacher::Teaching;
+use super::validation::Watched;
 use crate::error::{Error, Result};
-use crate::files::hex;
 use crate::networks::{Array, Loss, Network, Real, Targets, Workspace};
 use crate::outcome::Status;
 use crate::seed::Seed;
 use crate::support::Mask;
 use rand::seq::SliceRandom;
-use serde_json::{Value, json};
 use std::ops::Range;
-
-/// How a network is trained: everything but the network, the data and the random streams.
-///
-/// Every field is part of a run's identity: two runs of equal plans on equal inputs are equal to the last bit.
-#[derive(Clone, Debug, PartialEq)]
-pub struct TrainingPlan {
-    /// The optimiser.
-    pub optimiser: Optimiser,
-    /// The loss, averaged over a batch.
-    pub loss: Loss,
-    /// Samples a step, from 1 to the number of training samples.
-    pub batch: usize,
-    /// Steps in all.
-    pub steps: usize,
-    /// Steps between two evaluations on the validation samples; the last step is always evaluated.
-    pub evaluate_every: usize,
-}
-
-impl Default for TrainingPlan {
-    /// Adam at 1.2e-3 on cross-entropy, batches of 60 (Frankle & Carbin, ICLR 2019, for LeNet-300-100), 1,000 steps,
-    /// evaluated every 50.
-    fn default() -> Self {
-        TrainingPlan {
-            optimiser: Optimiser::adam(1.2e-3),
-            loss: Loss::CrossEntropy,
-            batch: 60,
-            steps: 1000,
-            evaluate_every: 50,
-        }
-    }
-}
-
-impl TrainingPlan {
-    /// Every field, by name: part of the identity of a run.
-    pub fn identity(&self) -> String {
-        format!(
-            "optimiser={};loss={};batch={};steps={};evaluate-every={}",
-            self.optimiser,
-            self.loss.as_str(),
-            self.batch,
-            self.steps,
-            self.evaluate_every
-        )
-    }
-
-    fn validate(&self, samples: usize) -> Result<()> {
-        self.optimiser.validate()?;
-        if self.batch == 0 || self.batch > samples {
-            return Err(Error::argument(
-                "batch",
-                format!("from 1 to {samples} training samples"),
-                self.batch,
-            ));
-        }
-        if self.evaluate_every == 0 {
-            return Err(Error::argument("evaluate-every", "at least 1 step", 0));
-        }
-        Ok(())
-    }
-}
 
 /// Samples with the class of each, and what the outputs are compared with where that is something else.
 #[derive(Clone, Copy, Debug)]
@@ -93,7 +35,7 @@ impl<'a, T: Real> Examples<'a, T> {
         }
     }
 
-    fn check(&self, what: &str) -> Result<()> {
+    pub(super) fn check(&self, what: &str) -> Result<()> {
         if self.inputs.rows() != self.labels.len() {
             return Err(Error::shape(
                 format!("{what} labels"),
@@ -104,7 +46,7 @@ impl<'a, T: Real> Examples<'a, T> {
         Ok(())
     }
 
-    fn loss_targets(&self, loss: Loss, classes: usize) -> Result<Array<T>> {
+    pub(super) fn loss_targets(&self, loss: Loss, classes: usize) -> Result<Array<T>> {
         let targets = self.targets.map_or(Targets::Labels(self.labels), Targets::Values);
         loss.targets(targets, self.inputs.rows(), classes)
     }
@@ -138,11 +80,18 @@ pub struct TrainingState<T> {
     pub history: Vec<Evaluation>,
     /// `Stopped` between steps, `Converged` when all steps are done, `Diverged` when the loss was no longer finite.
     pub status: Status,
-    loss_since: f64,
-    batches_since: usize,
+    /// How many steps were done when a loss or a parameter was seen to be no longer finite, of a training that diverged.
+    pub diverged_at: Option<usize>,
+    pub(super) loss_since: f64,
+    pub(super) batches_since: usize,
 }
 
 impl<T> TrainingState<T> {
+    fn diverge(&mut self) {
+        self.status = Status::Diverged;
+        self.diverged_at = Some(self.step);
+    }
+
     /// The evaluation of smallest validation loss, the first of equals: where early stopping would stop.
     pub fn early_stop(&self) -> Option<&Evaluation> {
         self.history
@@ -158,15 +107,17 @@ impl<T> TrainingState<T> {
 /// batch that would be short is left out. One thread, fixed order of every sum: the same bits on every run.
 #[derive(Debug)]
 pub struct Trainer<'a, T: Real> {
-    network: &'a Network,
-    plan: TrainingPlan,
-    training: Examples<'a, T>,
-    targets: Array<T>,
-    validation: Examples<'a, T>,
-    mask: &'a Mask,
+    pub(super) network: &'a Network,
+    pub(super) plan: TrainingPlan,
+    pub(super) training: Examples<'a, T>,
+    pub(super) targets: Array<T>,
+    watched: Watched<'a, T>,
+    pub(super) mask: &'a Mask,
     weights: Vec<Range<usize>>,
-    order: Seed,
+    pub(super) order: Seed,
+    pub(super) mixing: Seed,
     inside: Seed,
+    pub(super) teacher: Option<Teaching<'a, T>>,
 }
 
 impl<'a, T: Real> Trainer<'a, T> {
@@ -184,19 +135,23 @@ impl<'a, T: Real> Trainer<'a, T> {
     ) -> Result<Self> {
         training.check("training")?;
         validation.check("validation")?;
-        plan.validate(training.inputs.rows())?;
+        plan.validate_for(training.inputs.rows(), training.inputs.columns())?;
         network.layout().check_mask(mask)?;
-        let targets = training.loss_targets(plan.loss, network.classes())?;
+        let mut targets = training.loss_targets(plan.loss, network.classes())?;
+        smooth(plan.loss, &mut targets, plan.label_smoothing);
+        let watched = Watched::new(validation, &plan, network.classes())?;
         Ok(Trainer {
             network,
             plan,
             training,
             targets,
-            validation,
+            watched,
             mask,
             weights: network.layout().weight_slots().map(|slot| slot.range.clone()).collect(),
             order: seed.stream("data-order"),
             inside: seed.stream("inside-the-network"),
+            mixing: seed.stream("mixing"),
+            teacher: None,
         })
     }
 
@@ -241,6 +196,7 @@ impl<'a, T: Real> Trainer<'a, T> {
             first_step: step,
             history: Vec::new(),
             status: Status::Stopped,
+            diverged_at: None,
             loss_since: 0.0,
             batches_since: 0,
         };
@@ -266,6 +222,7 @@ impl<'a, T: Real> Trainer<'a, T> {
         let mut workspace = Workspace::new(self.network, self.plan.batch);
         let mut gradient = vec![T::ZERO; state.theta.len()];
         let keep = self.mask.bits();
+        let mut mixed = self.mixed_batch()?;
         let mut epoch_order: Option<(usize, Vec<usize>)> = None;
         while state.step < until && state.status != Status::Diverged {
             let (epoch, place) = (state.step / self.steps_per_epoch(), state.step % self.steps_per_epoch());
@@ -277,36 +234,27 @@ impl<'a, T: Real> Trainer<'a, T> {
             if self.network.has_dropout() {
                 workspace.draw_from(self.inside.replicate(state.step as u64));
             }
-            let loss = workspace.loss_and_gradient(
-                &state.theta,
-                self.training.inputs,
-                &self.targets,
-                rows,
-                self.plan.loss,
-                &mut gradient,
-            );
+            let (inputs, targets, rows) = match &mut mixed {
+                None => (self.training.inputs, &self.targets, rows),
+                Some(batch) => self.mix(batch, state.step, rows)?,
+            };
+            let loss = workspace.loss_and_gradient(&state.theta, inputs, targets, rows, self.plan.loss, &mut gradient);
             if !loss.is_finite() {
-                state.status = Status::Diverged;
+                state.diverge();
                 break;
             }
+            let optimiser = self.plan.optimiser_at(state.step);
             state.step += 1;
             let update = (state.step - state.first_step) as u64;
-            self.plan
-                .optimiser
-                .decay_weights(&mut state.theta, &mut gradient, &self.weights);
-            self.plan
-                .optimiser
-                .step(update, &mut state.theta, &mut state.moments, &gradient, keep);
+            optimiser.decay_weights(&mut state.theta, &mut gradient, &self.weights);
+            optimiser.step(update, &mut state.theta, &mut state.moments, &gradient, keep);
             workspace.follow_statistics(&mut state.theta);
             state.loss_since += loss;
             state.batches_since += 1;
             if state.step.is_multiple_of(self.plan.evaluate_every) || state.step == self.plan.steps {
-                if !state.theta.iter().all(|v| v.finite()) {
-                    state.status = Status::Diverged;
-                    break;
-                }
                 self.evaluate(state)?;
                 if let Some(latest) = state.history.last()
+                    && state.status != Status::Diverged
                     && !go_on(latest)
                 {
                     break;
@@ -335,172 +283,45 @@ impl<'a, T: Real> Trainer<'a, T> {
         order
     }
 
+    /// Adds an evaluation, or ends a training whose parameters or loss are no longer finite.
     fn evaluate(&self, state: &mut TrainingState<T>) -> Result<()> {
-        let validation_loss = self.network.loss(
-            &state.theta,
-            self.validation.inputs,
-            self.validation
-                .targets
-                .map_or(Targets::Labels(self.validation.labels), Targets::Values),
-            self.plan.loss,
-        )?;
+        if !state.theta.iter().all(|v| v.finite()) {
+            state.diverge();
+            return Ok(());
+        }
+        let score = self.watched.score(self.network, &state.theta, self.plan.loss)?;
+        if !score.loss.is_finite() {
+            state.diverge();
+            return Ok(());
+        }
         state.history.push(Evaluation {
             step: state.step,
             training_loss: state.loss_since / state.batches_since as f64,
-            validation_loss,
-            validation_accuracy: self
-                .network
-                .accuracy(&state.theta, self.validation.inputs, self.validation.labels)?,
+            validation_loss: score.loss,
+            validation_accuracy: score.accuracy,
         });
         (state.loss_since, state.batches_since) = (0.0, 0);
         Ok(())
     }
 
-    /// What a checkpoint must agree with to be resumed here.
-    fn identity(&self) -> String {
-        format!(
-            "network={};{};samples={};precision={}",
-            self.network.name(),
-            self.plan.identity(),
-            self.training.inputs.rows(),
-            T::NAME
-        )
+    fn mixed_batch(&self) -> Result<Option<MixedBatch<T>>> {
+        let (features, classes) = (self.training.inputs.columns(), self.network.classes());
+        let batch = |mixing| MixedBatch::new(mixing, self.plan.batch, features, classes);
+        self.plan.mixing.map(batch).transpose()
     }
 
-    /// The state as a file: parameters, moments, mask, history, and the position of the random stream.
-    pub fn checkpoint(&self, state: &TrainingState<T>) -> Bundle {
-        let steps_per_epoch = self.steps_per_epoch();
-        let mut bundle = Bundle::new(json!({
-            "kind": "training checkpoint",
-            "identity": self.identity(),
-            "step": state.step,
-            "first_step": state.first_step,
-            "status": state.status.as_str(),
-            "batches_since_evaluation": state.batches_since,
-            "random_stream": {
-                "generator": "ChaCha8",
-                "key": hex(&self.order.key()),
-                "epoch": state.step / steps_per_epoch,
-                "batch_in_epoch": state.step % steps_per_epoch,
-            },
-        }));
-        bundle.put("theta", &state.theta);
-        bundle.put("moment_first", &state.moments.first);
-        bundle.put("moment_second", &state.moments.second);
-        bundle.put_bits("mask", self.mask.bits());
-        bundle.put("loss_since_evaluation", &[state.loss_since]);
-        put_history(&mut bundle, &state.history);
-        bundle
-    }
-
-    /// Goes back to a checkpoint of this very training.
-    ///
-    /// # Errors
-    /// [`Error::Format`] when the file is of another training (network, plan, data size, random stream or mask), or
-    /// its arrays do not fit.
-    pub fn resume(&self, bundle: &Bundle) -> Result<TrainingState<T>> {
-        let agree = |field: &str, expected: String, got: String| {
-            if expected == got {
-                Ok(())
-            } else {
-                Err(Error::format("checkpoint", field, expected, got))
-            }
-        };
-        agree(
-            "identity",
-            self.identity(),
-            bundle.field("identity", "text", Value::as_str)?.to_string(),
-        )?;
-        let key = bundle.field("random_stream", "an object with a key", |v| v["key"].as_str())?;
-        agree("random_stream.key", hex(&self.order.key()), key.to_string())?;
-        if bundle.bits("mask")? != self.mask.bits() {
-            return Err(Error::format(
-                "checkpoint",
-                "mask",
-                "the mask of this training",
-                "another",
-            ));
+    /// Mixes the batch of step `step`; a teacher sees what the student sees.
+    fn mix<'b>(
+        &self,
+        batch: &'b mut MixedBatch<T>,
+        step: usize,
+        rows: &[usize],
+    ) -> Result<(&'b Array<T>, &'b Array<T>, &'b [usize])> {
+        let stream = self.mixing.replicate(step as u64);
+        batch.fill(self.training.inputs, &self.targets, rows, &stream);
+        if let Some(teacher) = &self.teacher {
+            teacher.teach(self.plan.loss, &batch.inputs, &mut batch.targets)?;
         }
-        let dimension = self.network.layout().len();
-        let vector = |name: &str, length: usize| -> Result<Vec<T>> {
-            let values: Vec<T> = bundle.get(name)?;
-            if values.len() == length && values.iter().all(|v| v.finite()) {
-                Ok(values)
-            } else {
-                let got = format!("{} numbers", values.len());
-                Err(Error::format(
-                    "checkpoint",
-                    format!("array {name}"),
-                    format!("{length} finite numbers"),
-                    got,
-                ))
-            }
-        };
-        let second = if self.plan.optimiser.moments() > 1 {
-            dimension
-        } else {
-            0
-        };
-        let status = match bundle.field("status", "a status", Value::as_str)? {
-            "converged" => Status::Converged,
-            "diverged" => Status::Diverged,
-            _ => Status::Stopped,
-        };
-        let count = |name: &str| -> Result<usize> { Ok(bundle.field(name, "a count", Value::as_u64)? as usize) };
-        let loss_since: Vec<f64> = bundle.get("loss_since_evaluation")?;
-        Ok(TrainingState {
-            theta: vector("theta", dimension)?,
-            moments: Moments {
-                first: vector("moment_first", dimension)?,
-                second: vector("moment_second", second)?,
-            },
-            step: count("step")?,
-            first_step: count("first_step")?,
-            history: get_history(bundle)?,
-            status,
-            loss_since: loss_since.first().copied().unwrap_or(0.0),
-            batches_since: count("batches_since_evaluation")?,
-        })
+        Ok((&batch.inputs, &batch.targets, &batch.rows))
     }
-}
-
-/// Adds a history as four arrays.
-pub fn put_history(bundle: &mut Bundle, history: &[Evaluation]) {
-    let column = |read: fn(&Evaluation) -> f64| -> Vec<f64> { history.iter().map(read).collect() };
-    bundle.put("history_step", &column(|e| e.step as f64));
-    bundle.put("history_training_loss", &column(|e| e.training_loss));
-    bundle.put("history_validation_loss", &column(|e| e.validation_loss));
-    bundle.put("history_validation_accuracy", &column(|e| e.validation_accuracy));
-}
-
-/// Reads back what [`put_history`] added.
-///
-/// # Errors
-/// [`Error::Format`] when an array is absent or their lengths differ.
-pub fn get_history(bundle: &Bundle) -> Result<Vec<Evaluation>> {
-    let steps: Vec<f64> = bundle.get("history_step")?;
-    let read = |name: &str| -> Result<Vec<f64>> {
-        let values: Vec<f64> = bundle.get(name)?;
-        if values.len() == steps.len() {
-            Ok(values)
-        } else {
-            Err(Error::format(
-                "bundle",
-                format!("array {name}"),
-                steps.len(),
-                values.len(),
-            ))
-        }
-    };
-    let training = read("history_training_loss")?;
-    let loss = read("history_validation_loss")?;
-    let accuracy = read("history_validation_accuracy")?;
-    Ok((0..steps.len())
-        .map(|i| Evaluation {
-            step: steps[i] as usize,
-            training_loss: training[i],
-            validation_loss: loss[i],
-            validation_accuracy: accuracy[i],
-        })
-        .collect())
 }

@@ -193,6 +193,7 @@ fn plan(matches: &ArgMatches) -> Result<ImpPlan> {
             batch: *option(matches, "batch")?,
             steps: *option(matches, "steps")?,
             evaluate_every: *option(matches, "evaluate-every")?,
+            ..TrainingPlan::default()
         },
         rounds: *option(matches, "rounds")?,
         prune_fraction: *option(matches, "prune-fraction")?,
@@ -200,6 +201,7 @@ fn plan(matches: &ArgMatches) -> Result<ImpPlan> {
         scope: word("scope")?.parse::<Scope>()?,
         criterion: word("criterion")?.parse::<Criterion>()?,
         rewind_step: *option(matches, "rewind-step")?,
+        ..ImpPlan::default()
     };
     Ok(plan)
 }
