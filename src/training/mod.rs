@@ -3,6 +3,7 @@
 mod bundle;
 mod checkpoint;
 mod mixing;
+mod noise;
 mod optimiser;
 mod optimiser_words;
 mod plan;
@@ -21,6 +22,7 @@ mod tests;
 pub use bundle::Bundle;
 pub use checkpoint::{get_history, put_history};
 pub use mixing::Mixing;
+pub use noise::{NoisePlan, NoiseScale};
 pub use optimiser::{Decay, Moments, Optimiser};
 pub use plan::TrainingPlan;
 pub use schedule::{Schedule, Shape};
