@@ -1,7 +1,9 @@
 //! Controls by name: each is trained at the mask, or at the counts, of a round of a finished run.
 
 use super::controls::{keep_signs, random_mask, shuffle_within_layers, small_dense_widths};
-use super::imp::{ImpData, ImpPlan, ImpRun, TrainingOutcome};
+use super::imp::{ImpData, ImpPlan};
+use super::retraining::Retraining;
+use super::run::{ImpRun, TrainingOutcome};
 use super::select::keep_highest;
 use crate::error::{Error, Result};
 use crate::networks::{Activation, Network};
@@ -14,7 +16,9 @@ use std::str::FromStr;
 /// What is trained beside the ticket of a round, each with one thing changed.
 ///
 /// Where nothing else is said, a control keeps the ticket's mask, starts from the values that the ticket starts from,
-/// and sees its data in the same order for the same number of steps.
+/// and sees its data in the same order for the same number of steps. Where tickets keep their trained weights instead of
+/// being rewound, a mask of other places starts from the trained weights of the dense network, in which every place has
+/// a value.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum Control {
@@ -127,31 +131,46 @@ impl Control {
         let layers: Vec<Range<usize>> = network.layout().weight_slots().map(|s| s.range.clone()).collect();
         let counts: Vec<usize> = layers.iter().map(|range| ticket.mask.kept_in(range.clone())).collect();
         let fresh = || network.initial::<f32>(&seed.stream("fresh"), &plan.initialisation);
-        let (mut mask, mut values, mut order) = (ticket.mask.clone(), run.rewind.clone(), seed.stream("training"));
+        let before = round
+            .checked_sub(1)
+            .and_then(|before| run.rounds.get(before))
+            .unwrap_or(dense);
+        let rewinds = plan.retraining == Retraining::WeightRewinding;
+        let theirs = if rewinds { &run.rewind } else { &before.outcome.theta };
+        let elsewhere = if rewinds { &run.rewind } else { &dense.outcome.theta };
+        let teacher = (&network, &dense.outcome.theta[..]);
+        let (mut mask, mut values, mut order) = (ticket.mask.clone(), theirs.clone(), seed.stream("training"));
         match self {
             Control::Reinit => values = fresh()?,
-            Control::Signs => values = keep_signs(&run.rewind, &fresh()?)?,
+            Control::Signs => values = keep_signs(theirs, &fresh()?)?,
             Control::Order => order = seed.stream("order-again"),
             Control::Shuffle => {
+                values.clone_from(elsewhere);
                 mask = shuffle_within_layers(&mask, &layers, &seed.stream("shuffle").replicate(round as u64))?;
             }
             Control::Random => {
+                values.clone_from(elsewhere);
                 let stream = seed.stream("random").replicate(round as u64);
                 mask = random_mask(mask.dimension(), &layers, &counts, &stream)?;
             }
             Control::OneShot => {
+                values.clone_from(elsewhere);
                 let scores: Vec<f64> = dense.outcome.theta.iter().map(|v| f64::from(v.abs())).collect();
                 mask = keep_highest(&network.layout().full_mask(), &scores, &layers, &counts)?;
             }
             Control::SmallDense => {
-                let network = small_network(&network, counts.iter().sum())?;
-                let values = network.initial::<f32>(&seed.stream("small-dense"), &plan.initialisation)?;
-                let mask = network.layout().full_mask();
-                let outcome = plan.train(&network, data, &mask, &values, 0, &order)?;
-                return Ok(ControlRun { network, mask, outcome });
+                let small = small_network(&network, counts.iter().sum())?;
+                let values = small.initial::<f32>(&seed.stream("small-dense"), &plan.initialisation)?;
+                let mask = small.layout().full_mask();
+                let outcome = plan.train_as(&plan.training, &small, data, &mask, &values, 0, &order, Some(teacher))?;
+                return Ok(ControlRun {
+                    network: small,
+                    mask,
+                    outcome,
+                });
             }
         }
-        let outcome = plan.train(&network, data, &mask, &values, plan.rewind_step, &order)?;
+        let outcome = plan.retrain(&network, data, &mask, &values, &order, teacher)?;
         Ok(ControlRun { network, mask, outcome })
     }
 }

@@ -9,13 +9,13 @@ use rand::RngExt;
 use rand_distr::StandardNormal;
 
 /// Three Gaussian clouds in six dimensions.
-struct Clouds {
+pub(super) struct Clouds {
     inputs: Array<f32>,
     labels: Vec<usize>,
 }
 
 impl Clouds {
-    fn new(samples: usize, seed: u64) -> Self {
+    pub(super) fn new(samples: usize, seed: u64) -> Self {
         let mut rng = Seed::root(seed).stream("clouds").rng();
         let labels: Vec<usize> = (0..samples).map(|i| i % 3).collect();
         let inputs = Array::from_fn(samples, 6, |i, j| {
@@ -30,7 +30,7 @@ impl Clouds {
     }
 }
 
-fn plan() -> ImpPlan {
+pub(super) fn plan() -> ImpPlan {
     ImpPlan {
         network: "mlp:12-8".into(),
         initialisation: Initialisation::HE,
@@ -40,6 +40,7 @@ fn plan() -> ImpPlan {
             batch: 30,
             steps: 60,
             evaluate_every: 10,
+            ..TrainingPlan::default()
         },
         rounds: 4,
         prune_fraction: 0.3,
@@ -55,7 +56,7 @@ fn run(plan: &ImpPlan) -> (ImpRun, Network) {
     (plan.run(&data, &Seed::root(5), &mut |_| true).unwrap(), network)
 }
 
-fn data<'a>(training: &'a Clouds, other: &'a Clouds) -> ImpData<'a> {
+pub(super) fn data<'a>(training: &'a Clouds, other: &'a Clouds) -> ImpData<'a> {
     let (validation, test) = (other.examples(), other.examples());
     ImpData {
         training: training.examples(),

@@ -5,13 +5,23 @@ pub mod controls;
 mod criteria;
 mod imp;
 mod recovered;
+mod retraining;
+mod run;
 mod select;
+mod stages;
 
 #[cfg(test)]
 mod imp_tests;
+#[cfg(test)]
+mod retraining_tests;
+#[cfg(test)]
+mod stages_tests;
 
 pub use branch::{Control, ControlRun, kept_weights};
 pub use criteria::{Criterion, CriterionInput};
-pub use imp::{ImpData, ImpPlan, ImpRun, Round, TrainingOutcome};
+pub use imp::{ImpData, ImpPlan};
 pub use recovered::{Recovered, RecoveredBy, RecoveredTicket, RecoveryRequest, SensingProblem};
+pub use retraining::Retraining;
+pub use run::{ImpRun, Round, TrainingOutcome};
 pub use select::{LayerRate, Scope, keep_highest, prune_lowest, survivors};
+pub use stages::{Keeper, StageFolder};
