@@ -1,6 +1,7 @@
 //! Which weights go: criteria, iterative magnitude pruning with rewinding, its controls, and masks by sparse recovery.
 
 mod branch;
+mod control_stages;
 pub mod controls;
 mod criteria;
 mod imp;

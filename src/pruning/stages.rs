@@ -251,7 +251,7 @@ impl<'a> Stage<'a> {
 }
 
 /// The bundle kept under a name; a damaged one counts as absent.
-fn read(keeper: &mut dyn Keeper, name: &str) -> Result<Option<Bundle>> {
+pub(super) fn read(keeper: &mut dyn Keeper, name: &str) -> Result<Option<Bundle>> {
     let bytes = keeper.load(name)?;
     Ok(bytes.and_then(|bytes| Bundle::from_bytes(name, &bytes).ok()))
 }

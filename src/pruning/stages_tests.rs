@@ -219,3 +219,36 @@ fn stages_in_a_folder_are_files_that_name_their_run() {
     assert_eq!(bytes(&run), fresh(&small(2)));
     std::fs::remove_dir_all(folder).unwrap();
 }
+
+#[test]
+fn a_control_is_trained_once_and_comes_back_to_the_last_bit() {
+    let (training, other) = (Clouds::new(120, 1), Clouds::new(60, 2));
+    let data = data(&training, &other);
+    let mut memory = Memory::default();
+    let run = run_kept(&small(1), &mut memory).unwrap();
+    for control in Control::ALL {
+        let train = |memory: &mut Memory| {
+            let before = memory.rounds_kept;
+            let found = control
+                .train_kept(&small(1), &data, &Seed::root(5), &run, 1, memory)
+                .unwrap();
+            (found, memory.rounds_kept - before)
+        };
+        let ((kept, outcome), first) = train(&mut memory);
+        let ((kept_again, again), second) = train(&mut memory);
+        assert_eq!((first, second), (1, 0));
+        let whole = control.train(&small(1), &data, &Seed::root(5), &run, 1).unwrap();
+        // The first evaluation has no training loss, and no number equals NaN.
+        for found in [&outcome, &again] {
+            assert_eq!(found.history[1..], whole.outcome.history[1..], "{control}");
+            assert_eq!(
+                (found.test_loss, found.steps),
+                (whole.outcome.test_loss, whole.outcome.steps)
+            );
+        }
+        assert_eq!((kept, kept_again), (whole.kept(), whole.kept()));
+        let content = memory.kept.get_mut(&format!("round-01.{control}")).unwrap();
+        content[99] ^= 1;
+        assert_eq!(train(&mut memory).1, 1);
+    }
+}

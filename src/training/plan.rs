@@ -109,7 +109,10 @@ impl TrainingPlan {
     }
 
     /// As [`TrainingPlan::validate`], for so many training samples of so many features.
-    pub(super) fn validate_for(&self, samples: usize, features: usize) -> Result<()> {
+    ///
+    /// # Errors
+    /// [`Error::Argument`] or [`Error::Shape`] naming the field.
+    pub fn validate_for(&self, samples: usize, features: usize) -> Result<()> {
         self.validate()?;
         if self.batch == 0 || self.batch > samples {
             return Err(Error::argument(
