@@ -54,7 +54,7 @@ fn every_training_has_its_row_and_every_round_its_mask() {
     let rows = lines(&out.0.join("table.csv"));
     assert_eq!(
         rows[0],
-        "seed,round,branch,density,kept,test_accuracy,test_loss,early_stop_step,status,steps"
+        "seed,round,branch,density,kept,test_accuracy,test_loss,early_stop_step,status,steps,diverged_at,emptied"
     );
     assert_eq!(rows.len(), 1 + 2 * 9);
     // Half of 768 and 96, a quarter of 80; then half of 384 and 48, a quarter of 60.

@@ -1,7 +1,9 @@
 //! The seeds of an `imp` run: computed on threads, each kept as a folder that names everything that made it.
 //!
 //! `seed-S/` holds the run, a mask a round, the rows of the tables, and last of all `seed.json`: the identity of the
-//! seed and the checksum of every other file. A folder whose `seed.json` fits is read; any other is computed again.
+//! seed and the checksum of every other file. A folder whose `seed.json` fits is read; any other is computed again from
+//! what `stages/HASH/` holds of the same plan with any number of rounds: a file a finished round and control, and the
+//! checkpoint of a training that was interrupted.
 
 use indicatif::{ProgressBar, ProgressStyle};
 use serde_json::{Map, Value, json};
@@ -12,7 +14,7 @@ use std::sync::{Mutex, PoisonError};
 use ticketsense::data::{Dataset, Split, npy};
 use ticketsense::harness::{Build, Stop};
 use ticketsense::networks::Array;
-use ticketsense::pruning::{Control, ImpData, ImpPlan, ImpRun, TrainingOutcome, kept_weights};
+use ticketsense::pruning::{Control, ImpData, ImpPlan, ImpRun, StageFolder, TrainingOutcome, kept_weights};
 use ticketsense::table::{Column, Table};
 use ticketsense::training::Examples;
 use ticketsense::{Error, Result, Seed, files, row};
@@ -25,7 +27,11 @@ pub const COLUMNS: &[Column] = &[
     Column::real("density", "1", "Fraction of the network's weights that were trained."),
     Column::integer("kept", "weights", "Weights that were trained, biases not counted."),
     Column::real("test_accuracy", "1", "Accuracy on the test samples at the end."),
-    Column::real("test_loss", "1", "Loss on the test samples at the end."),
+    Column::real(
+        "test_loss",
+        "1",
+        "Loss on the test samples at the end; empty after divergence.",
+    ),
     Column::integer(
         "early_stop_step",
         "steps",
@@ -33,7 +39,19 @@ pub const COLUMNS: &[Column] = &[
     ),
     Column::text("status", "How the training ended."),
     Column::integer("steps", "steps", "Steps trained here."),
+    Column::integer(
+        "diverged_at",
+        "steps",
+        "Steps done when the loss was no longer finite; empty where it always was.",
+    ),
+    Column::text(
+        "emptied",
+        "Layers of the ticket of which no weight is left, joined by spaces.",
+    ),
 ];
+
+/// Steps of a training that a power cut may cost; an interruption costs none.
+const CHECKPOINT_STEPS: usize = 1000;
 
 /// The columns of `history.csv`.
 pub const HISTORY_COLUMNS: &[Column] = &[
@@ -41,7 +59,11 @@ pub const HISTORY_COLUMNS: &[Column] = &[
     Column::integer("round", "", "Pruning rounds before this training."),
     Column::text("branch", "What was trained."),
     Column::integer("step", "steps", "Steps done."),
-    Column::real("training_loss", "1", "Mean loss of the batches since the row before."),
+    Column::real(
+        "training_loss",
+        "1",
+        "Mean loss of the batches since the row before; empty at the first.",
+    ),
     Column::real("validation_loss", "1", "Loss on the validation samples."),
     Column::real("validation_accuracy", "1", "Accuracy on the validation samples."),
 ];
@@ -182,6 +204,13 @@ impl Job<'_> {
         Seed::root(self.root).stream("imp").stream(number.to_string())
     }
 
+    /// The folder of the stages of a seed: another one for another program, plan, data set or random stream.
+    fn stages(&self, number: u32) -> PathBuf {
+        let identity = self.plan.shared_identity(&self.samples.view(), &self.stream(number));
+        let name = files::sha256_hex(format!("code={};{identity}", Build::this().code_hash).as_bytes());
+        self.folder(number).join("stages").join(name)
+    }
+
     /// Names everything that the files of a seed depend on.
     fn identity(&self, number: u32) -> String {
         let controls: Vec<&str> = self.controls.iter().map(|c| c.as_str()).collect();
@@ -200,20 +229,23 @@ impl Job<'_> {
         }
         let (data, stream) = (self.samples.view(), self.stream(number));
         let network = self.plan.build_network(&data)?;
-        let run = self.plan.run(&data, &stream, &mut |_| {
+        let stages = self.stages(number);
+        let mut keeper = StageFolder::new(&stages, CHECKPOINT_STEPS, may_go_on);
+        let run = self.plan.run_kept(&data, &stream, &mut keeper, &mut |_| {
             bar.inc(1);
             may_go_on()
         })?;
         let mut rows = Rows::new(number, network.layout().prunable());
         for round in &run.rounds {
             let branch = if round.round == 0 { DENSE } else { TICKET };
-            rows.add(round.round, branch, kept_weights(&network, &round.mask), &round.outcome)?;
+            let kept = kept_weights(&network, &round.mask);
+            rows.add(round.round, branch, kept, &round.outcome, &round.emptied)?;
             for control in self.controls.iter().filter(|_| round.round > 0) {
                 if !may_go_on() {
                     return Err(Error::Interrupted);
                 }
-                let trained = control.train(self.plan, &data, &stream, &run, round.round)?;
-                rows.add(round.round, control.as_str(), trained.kept(), &trained.outcome)?;
+                let (kept, outcome) = control.train_kept(self.plan, &data, &stream, &run, round.round, &mut keeper)?;
+                rows.add(round.round, control.as_str(), kept, &outcome, &[])?;
                 bar.inc(1);
             }
         }
@@ -224,6 +256,7 @@ impl Job<'_> {
             ("history.csv", rows.history.to_csv().into_bytes()),
         ];
         self.keep(number, &identity, &contents, &run)?;
+        forget_others(&stages)?;
         Ok(FinishedSeed {
             table: rows.table,
             history: rows.history,
@@ -280,6 +313,23 @@ impl Job<'_> {
     }
 }
 
+/// Removes the stages of other plans beside those that a finished seed was made from.
+fn forget_others(stages: &Path) -> Result<()> {
+    let Some(all) = stages.parent().filter(|all| all.exists()) else {
+        return Ok(());
+    };
+    let fail = |action: &'static str| move |e: std::io::Error| Error::io(all, action, e);
+    for entry in std::fs::read_dir(all).map_err(fail("read the folder"))? {
+        let path = entry.map_err(fail("read the folder"))?.path();
+        let is_hash = |name: &str| name.len() == 64 && name.bytes().all(|b| b.is_ascii_hexdigit());
+        let of_a_plan = path.file_name().and_then(|name| name.to_str()).is_some_and(is_hash);
+        if of_a_plan && path != stages {
+            std::fs::remove_dir_all(&path).map_err(|e| Error::io(&path, "remove", e))?;
+        }
+    }
+    Ok(())
+}
+
 struct Rows {
     seed: u32,
     weights: usize,
@@ -297,7 +347,15 @@ impl Rows {
         }
     }
 
-    fn add(&mut self, round: usize, branch: &str, kept: usize, outcome: &TrainingOutcome) -> Result<()> {
+    fn add(
+        &mut self,
+        round: usize,
+        branch: &str,
+        kept: usize,
+        outcome: &TrainingOutcome,
+        emptied: &[String],
+    ) -> Result<()> {
+        let finite = |value: f64| Some(value).filter(|value| value.is_finite());
         self.table.push(row![
             self.seed,
             round,
@@ -305,10 +363,12 @@ impl Rows {
             kept as f64 / self.weights as f64,
             kept,
             outcome.test_accuracy,
-            outcome.test_loss,
+            finite(outcome.test_loss),
             outcome.early_stop_step(),
             outcome.status.as_str(),
-            outcome.steps
+            outcome.steps,
+            outcome.diverged_at,
+            Some(emptied.join(" ")).filter(|names| !names.is_empty())
         ])?;
         for evaluation in &outcome.history {
             self.history.push(row![
@@ -316,7 +376,7 @@ impl Rows {
                 round,
                 branch,
                 evaluation.step,
-                evaluation.training_loss,
+                finite(evaluation.training_loss),
                 evaluation.validation_loss,
                 evaluation.validation_accuracy
             ])?;

@@ -2,6 +2,7 @@
 
 use super::super::Answer;
 use serde_json::{Value, json};
+use std::collections::BTreeMap;
 use std::fmt::Write;
 use ticketsense::Result;
 use ticketsense::statistics::Summary;
@@ -36,7 +37,11 @@ struct Line {
     accuracy: Summary,
     loss: Summary,
     early_stop: Option<Summary>,
+    /// The steps at which trainings diverged, in the order of the seeds.
+    diverged_at: Vec<i64>,
     diverged: usize,
+    /// Layers of which nothing is left, with the number of seeds that have lost them.
+    emptied: BTreeMap<String, usize>,
 }
 
 /// The summary of a table, for people and for programs.
@@ -66,19 +71,23 @@ fn lines(table: &Table) -> Result<Vec<Line>> {
     for (round, branch) in keys {
         let (mut accuracies, mut losses, mut stops) = (Vec::new(), Vec::new(), Vec::new());
         let (mut density, mut kept, mut diverged) = (0.0, 0.0, 0);
+        let (mut diverged_at, mut emptied) = (Vec::new(), BTreeMap::new());
         for record in table.iter() {
             if record.integer("round")? != round || record.text("branch")? != branch {
                 continue;
             }
             accuracies.push(record.real("test_accuracy")?);
-            let loss = record.real("test_loss")?;
-            if loss.is_finite() {
-                losses.push(loss);
-            }
+            losses.extend(record.optional_real("test_loss")?);
             stops.extend(record.optional_real("early_stop_step")?);
             density += record.real("density")?;
             kept += record.real("kept")?;
-            diverged += usize::from(record.text("status")? == "diverged");
+            if record.text("status")? == "diverged" {
+                diverged += 1;
+                diverged_at.push(record.integer("diverged_at")?);
+            }
+            for layer in record.text("emptied")?.split_whitespace() {
+                *emptied.entry(layer.to_string()).or_insert(0) += 1;
+            }
         }
         let seeds = accuracies.len() as f64;
         let nothing = Summary {
@@ -103,6 +112,8 @@ fn lines(table: &Table) -> Result<Vec<Line>> {
                 Some(Summary::of(&stops)?)
             },
             diverged,
+            diverged_at,
+            emptied,
         });
     }
     Ok(lines)
@@ -146,9 +157,9 @@ fn text(about: &About, lines: &[Line]) -> Result<String> {
             .early_stop
             .as_ref()
             .map_or(Ok("none".to_string()), |s| mean(s, 0))?;
-        let diverged = match line.diverged {
-            0 => String::new(),
-            n => format!("  ({n} diverged)"),
+        let diverged = match (line.diverged, line.diverged_at.iter().min()) {
+            (n, Some(first)) if n > 0 => format!("  ({n} diverged, the first at step {first})"),
+            _ => String::new(),
         };
         let _ = writeln!(
             out,
@@ -160,6 +171,16 @@ fn text(about: &About, lines: &[Line]) -> Result<String> {
             mean(&line.accuracy, 4)?,
             mean(&line.loss, 4)?
         );
+    }
+    for line in lines {
+        for (layer, seeds) in &line.emptied {
+            let seeds = format!("{seeds} of {}", count(about.seeds, "seed"));
+            let _ = writeln!(
+                out,
+                "Warning: round {}: {layer} is pruned away whole in {seeds}.",
+                line.round
+            );
+        }
     }
     if about.seeds > 1 {
         out.push_str("\nMean ± half the 95 % Student interval over seeds, on one and the same test set.\n");
@@ -192,6 +213,8 @@ fn object(about: &About, lines: &[Line]) -> Result<Value> {
             "test_loss": statistic(&line.loss)?,
             "early_stop_step": line.early_stop.as_ref().map(statistic).transpose()?,
             "diverged": line.diverged,
+            "diverged_at": line.diverged_at,
+            "emptied": line.emptied,
         }));
     }
     Ok(json!({

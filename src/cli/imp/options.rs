@@ -1,0 +1,289 @@
+//! What can be asked of `imp`, and the plan that it makes.
+
+use super::super::option;
+use clap::parser::ValueSource;
+use clap::{Arg, ArgMatches, value_parser};
+use std::collections::BTreeMap;
+use std::path::PathBuf;
+use ticketsense::data::{self, ImageShape};
+use ticketsense::networks::{Initialisation, Loss};
+use ticketsense::pruning::{Control, Criterion, ImpPlan, Retraining, Scope};
+use ticketsense::training::{Mixing, Optimiser, Schedule, TrainingPlan};
+use ticketsense::{Error, Result};
+
+/// The command line of `imp`.
+pub fn command() -> clap::Command {
+    let needed = |name: &'static str, value: &'static str, help: &'static str| {
+        Arg::new(name).long(name).value_name(value).required(true).help(help)
+    };
+    let usual = |name: &'static str, value: &'static str, default: &'static str, help: &'static str| {
+        Arg::new(name)
+            .long(name)
+            .value_name(value)
+            .default_value(default)
+            .help(help)
+    };
+    clap::Command::new("imp")
+        .about("Iterative pruning with rewinding on real data, with controls")
+        .long_about(
+            "Train a network, prune, rewind the survivors, repeat; train the controls at the masks of every round.\n\
+             DIR gets table.csv, history.csv, and for each seed its run (safetensors), its masks (.npy, one 0 or 1 a \
+             parameter, as linearize --mask reads them; biases are always kept) and its rows. A seed that was finished \
+             by this very program with these very settings is not trained again, nor is any round or control of one that \
+             was not: an interrupted run goes on where it was, and more --rounds begin with those that are there.\n\
+             One round is pruning at once.",
+        )
+        .arg(needed("data", "SET|DIR", "The data: a set's name (digits) or a folder"))
+        .arg(usual(
+            "normalisation",
+            "NAME",
+            data::DEFAULT_NORMALISATION.as_str(),
+            "Of the inputs: raw (as stored), unit (divided by the largest value of the format) or standardised (mean 0, \
+             variance 1 over all training pixels)",
+        ))
+        .arg(needed(
+            "network",
+            "PRESET",
+            "lenet-300-100, linear, or mlp:100-50, each with :tanh, :no-bias and the like",
+        ))
+        .arg(needed("rounds", "N", "Pruning rounds after the dense training").value_parser(value_parser!(usize)))
+        .arg(
+            needed(
+                "prune-fraction",
+                "X",
+                "Fraction of the remaining weights that a round prunes",
+            )
+            .value_parser(value_parser!(f64)),
+        )
+        .arg(
+            Arg::new("output-prune-fraction")
+                .long("output-prune-fraction")
+                .value_name("X")
+                .value_parser(value_parser!(f64))
+                .help("The same for the output layer, as a scope of its own; that of the others when not given"),
+        )
+        .arg(
+            usual(
+                "layer-prune-fractions",
+                "LIST",
+                "",
+                "Fractions of single layers, joined by commas: dense0.weight=0.3,dense2.weight=0.05; they come before \
+                 the two above",
+            )
+            .hide_default_value(true),
+        )
+        .arg(
+            usual(
+                "rewind-step",
+                "N",
+                "0",
+                "The step of the dense training that survivors, or the schedule, go back to",
+            )
+            .value_parser(value_parser!(usize)),
+        )
+        .arg(usual(
+            "retraining",
+            "NAME",
+            "weight-rewinding",
+            "What survivors start from: weight-rewinding (their values and the schedule of the rewind step), \
+             learning-rate-rewinding (their trained values, the schedule of the rewind step) or fine-tuning:steps=N (their \
+             trained values and the last learning rate, N steps more)",
+        ))
+        .arg(needed("steps", "N", "Steps of a training").value_parser(value_parser!(usize)))
+        .arg(usual("seeds", "N", "1", "Independent repetitions").value_parser(value_parser!(u32).range(1..=100_000)))
+        .arg(usual(
+            "scope",
+            "SCOPE",
+            "layerwise",
+            "Over what the scores compete: layerwise or global",
+        ))
+        .arg(usual(
+            "criterion",
+            "NAME",
+            "magnitude",
+            "What decides who stays: magnitude, optimal-brain-damage or random",
+        ))
+        .arg(
+            usual(
+                "controls",
+                "LIST",
+                "",
+                "Trained beside the ticket of every round, joined by commas: reinit (fresh weights), signs (fresh \
+                 magnitudes, old signs), shuffle (mask shuffled within layers), order (another data order), random \
+                 (random mask of equal counts), small-dense (a dense network of as many weights), one-shot (pruned at \
+                 once)",
+            )
+            .hide_default_value(true),
+        )
+        .arg(usual(
+            "optimiser",
+            "NAME",
+            "adam",
+            "adam, adamw (decoupled decay 0.01), sgd (momentum 0.9, also: momentum), nesterov or gradient-descent (no \
+             momentum), each with numbers: sgd:momentum=0.95,weight-decay=0.0001, adam:beta2=0.99, \
+             adamw:decoupled-decay=0.05; weights decay, biases never do",
+        ))
+        .arg(usual("learning-rate", "X", "0.0012", "Step size of the optimiser").value_parser(value_parser!(f64)))
+        .arg(usual(
+            "schedule",
+            "NAME",
+            "constant",
+            "Of the learning rate: constant, steps:at=400+800,factor=0.1 or cosine:floor=0.01, each with warm-up=N",
+        ))
+        .arg(usual(
+            "label-smoothing",
+            "X",
+            "0",
+            "Share of the uniform distribution in the labels that are trained on, in [0, 1)",
+        ).value_parser(value_parser!(f64)))
+        .arg(
+            usual(
+                "mixing",
+                "NAME",
+                "",
+                "Batches of samples mixed in pairs: mixup:alpha=0.2, or cutmix:alpha=1 for images; none when not given",
+            )
+            .hide_default_value(true),
+        )
+        .arg(
+            usual(
+                "distillation",
+                "NUMBERS",
+                "",
+                "Every training after the dense one also learns from the trained dense network: weight=0.5,temperature=2; \
+                 none when not given",
+            )
+            .hide_default_value(true),
+        )
+        .arg(usual("batch", "N", "60", "Samples a step").value_parser(value_parser!(usize)))
+        .arg(usual("loss", "NAME", "cross-entropy", "cross-entropy or squared"))
+        .arg(
+            usual(
+                "evaluate-every",
+                "N",
+                "50",
+                "Steps between two looks at the validation samples",
+            )
+            .value_parser(value_parser!(usize)),
+        )
+        .arg(
+            Arg::new("validation-samples")
+                .long("validation-samples")
+                .value_name("N")
+                .value_parser(value_parser!(usize))
+                .help("Watch N validation samples, the first of every class in turn; all of them when not given"),
+        )
+        .arg(usual(
+            "initialisation",
+            "NAME",
+            "glorot",
+            "he, glorot, lecun or weight-variance=X, with :kept-fan and :bias=X",
+        ))
+        .arg(
+            usual("seed", "N", "0", "The root of all random numbers")
+                .allow_negative_numbers(true)
+                .value_parser(value_parser!(u64)),
+        )
+        .arg(
+            Arg::new("jobs")
+                .long("jobs")
+                .value_name("N")
+                .value_parser(value_parser!(u16).range(1..=1024))
+                .help("Seeds trained at once; as many as the system has threads when not given"),
+        )
+        .arg(needed("out", "DIR", "The folder of results").value_parser(value_parser!(PathBuf)))
+}
+
+/// Everything that is asked, read before the data are.
+#[derive(Debug)]
+pub struct Asked {
+    plan: ImpPlan,
+    mixing: Option<String>,
+}
+
+impl Asked {
+    /// Reads the options.
+    ///
+    /// # Errors
+    /// On words and numbers that make no plan.
+    pub fn new(matches: &ArgMatches) -> Result<Self> {
+        let word = |name: &'static str| option::<String>(matches, name);
+        let given = |name: &'static str| -> Result<Option<&String>> { Ok(Some(word(name)?).filter(|w| !w.is_empty())) };
+        // A learning rate among the optimiser's own numbers stands instead of the default one, not of one that is given.
+        let optimiser = word("optimiser")?;
+        let by_default = matches.value_source("learning-rate") == Some(ValueSource::DefaultValue);
+        let rate = option::<f64>(matches, "learning-rate")?;
+        let rate = Some(*rate).filter(|_| !(by_default && optimiser.contains("learning-rate=")));
+        let training = TrainingPlan {
+            optimiser: Optimiser::named(optimiser, rate)?,
+            loss: word("loss")?.parse::<Loss>()?,
+            batch: *option(matches, "batch")?,
+            steps: *option(matches, "steps")?,
+            evaluate_every: *option(matches, "evaluate-every")?,
+            schedule: word("schedule")?.parse::<Schedule>()?,
+            label_smoothing: *option(matches, "label-smoothing")?,
+            mixing: None,
+            validation_samples: matches.get_one("validation-samples").copied(),
+        };
+        let plan = ImpPlan {
+            network: word("network")?.clone(),
+            initialisation: word("initialisation")?.parse::<Initialisation>()?,
+            training,
+            rounds: *option(matches, "rounds")?,
+            prune_fraction: *option(matches, "prune-fraction")?,
+            output_prune_fraction: matches.get_one("output-prune-fraction").copied(),
+            scope: word("scope")?.parse::<Scope>()?,
+            criterion: word("criterion")?.parse::<Criterion>()?,
+            rewind_step: *option(matches, "rewind-step")?,
+            retraining: word("retraining")?.parse::<Retraining>()?,
+            layer_prune_fractions: layer_fractions(word("layer-prune-fractions")?)?,
+            distillation: given("distillation")?.map(|text| text.parse()).transpose()?,
+        };
+        plan.validate()?;
+        let mixing = given("mixing")?.cloned();
+        Ok(Asked { plan, mixing })
+    }
+
+    /// The plan, for samples of a shape.
+    ///
+    /// # Errors
+    /// On a mixing that cannot be.
+    pub fn plan(self, image: ImageShape) -> Result<ImpPlan> {
+        let mixing = self.mixing.map(|text| Mixing::named(&text, image)).transpose()?;
+        let training = TrainingPlan {
+            mixing,
+            ..self.plan.training
+        };
+        Ok(ImpPlan { training, ..self.plan })
+    }
+}
+
+/// Fractions by the names of layers, from `NAME=X,NAME=X`, each name once.
+fn layer_fractions(list: &str) -> Result<BTreeMap<String, f64>> {
+    let mut fractions = BTreeMap::new();
+    for assignment in list.split(',').map(str::trim).filter(|word| !word.is_empty()) {
+        let refuse = || Error::argument("layer-prune-fractions", "LAYER=FRACTION, each layer once", list);
+        let (name, fraction) = assignment.split_once('=').ok_or_else(refuse)?;
+        let fraction: f64 = fraction.parse().map_err(|_| refuse())?;
+        if fractions.insert(name.to_string(), fraction).is_some() {
+            return Err(refuse());
+        }
+    }
+    Ok(fractions)
+}
+
+/// The controls of a list joined by commas, each once, in the order given.
+///
+/// # Errors
+/// On an unknown control and one that stands there twice.
+pub fn controls(list: &str) -> Result<Vec<Control>> {
+    let mut controls = Vec::new();
+    for word in list.split(',').map(str::trim).filter(|word| !word.is_empty()) {
+        let control = word.parse::<Control>()?;
+        if controls.contains(&control) {
+            return Err(Error::argument("controls", "each control once", list));
+        }
+        controls.push(control);
+    }
+    Ok(controls)
+}
