@@ -15,8 +15,8 @@ pub struct Round {
     pub round: usize,
     /// Biases are always kept.
     pub mask: Mask,
-    /// The weight layers of which the mask keeps nothing, by slot name: what follows them sees biases alone, so that a
-    /// ticket with one is no network of its inputs any more.
+    /// The weight layers of which the mask keeps nothing, by slot name. Where no other path leads around such a layer,
+    /// what follows it sees biases alone, and the ticket is no function of its inputs any more.
     pub emptied: Vec<String>,
     /// The training.
     pub outcome: TrainingOutcome,

@@ -123,6 +123,9 @@ impl Keeper for StageFolder<'_> {
     }
 }
 
+/// A training, and the values to go back to once it has passed them.
+type Passed = (TrainingState<f32>, Option<Vec<f32>>);
+
 /// One round of a run: its name among the stages, and whose it is.
 pub(super) struct Stage<'a> {
     round: usize,
@@ -189,7 +192,7 @@ impl<'a> Stage<'a> {
         from: &[f32],
         first: usize,
         rewind_at: Option<usize>,
-    ) -> Result<(TrainingState<f32>, Option<Vec<f32>>)> {
+    ) -> Result<Passed> {
         let (mut state, mut rewind) = match self.resume(keeper, trainer, rewind_at)? {
             Some(found) => found,
             None => (trainer.start_at(from, first)?, None),
@@ -231,7 +234,7 @@ impl<'a> Stage<'a> {
         keeper: &mut dyn Keeper,
         trainer: &Trainer<'_, f32>,
         rewind_at: Option<usize>,
-    ) -> Result<Option<(TrainingState<f32>, Option<Vec<f32>>)>> {
+    ) -> Result<Option<Passed>> {
         let Some(bundle) = read(keeper, &self.checkpoint())? else {
             return Ok(None);
         };

@@ -86,15 +86,14 @@ impl Mixing {
     /// Refuses a Beta distribution that does not exist, and an image that samples of `features` features are not.
     ///
     /// # Errors
-    /// [`Error::Argument`] or [`Error::Shape`].
+    /// [`Error::Argument`] naming the number or the image.
     pub fn validate(&self, features: usize) -> Result<()> {
         self.check_alpha()?;
         match self {
-            Mixing::CutMix { shape, .. } if shape.features() != Some(features) => Err(Error::shape(
-                "image of the mixing",
-                format!("{features} features"),
-                shape.to_string(),
-            )),
+            Mixing::CutMix { shape, .. } if shape.features() != Some(features) => {
+                let expected = format!("{features} features");
+                Err(Error::argument("image of the mixing", expected, shape))
+            }
             _ => Ok(()),
         }
     }

@@ -111,7 +111,7 @@ impl TrainingPlan {
     /// As [`TrainingPlan::validate`], for so many training samples of so many features.
     ///
     /// # Errors
-    /// [`Error::Argument`] or [`Error::Shape`] naming the field.
+    /// [`Error::Argument`] naming the field.
     pub fn validate_for(&self, samples: usize, features: usize) -> Result<()> {
         self.validate()?;
         if self.batch == 0 || self.batch > samples {

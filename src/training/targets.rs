@@ -164,9 +164,9 @@ mod tests {
             };
             half.teach(loss, &mut targets, &outputs).unwrap();
             let off = if loss == Loss::Squared { 0.25 } else { 0.0 };
-            for i in 0..2 {
-                for c in 0..4 {
-                    let expected = 0.5 * before.row(i)[c] + 0.5 * (probabilities[i][c] - off);
+            for (i, row) in probabilities.iter().enumerate() {
+                for (c, probability) in row.iter().enumerate() {
+                    let expected = 0.5 * before.row(i)[c] + 0.5 * (probability - off);
                     // Logarithm, division and exponential of numbers below 16, each to a unit in the last place.
                     assert!((targets.row(i)[c] - expected).abs() <= 64.0 * f64::EPSILON);
                 }

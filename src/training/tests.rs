@@ -1,6 +1,6 @@
 use super::*;
 use crate::error::Error;
-use crate::networks::{Array, Initialisation, Loss, Network};
+use crate::networks::{Array, Initialisation, Loss, Network, SlotKind};
 use crate::outcome::Status;
 use crate::seed::Seed;
 use crate::support::Mask;
@@ -232,6 +232,14 @@ fn a_checkpoint_of_another_training_is_refused_by_the_field_that_differs() {
     )
     .unwrap();
     assert!(other_mask.resume(&bundle).unwrap_err().to_string().contains("mask"));
+    let network = Network::preset("mlp:9-8", 4, 3).unwrap();
+    let all = network.layout().full_mask();
+    let other_network = Trainer::new(&network, same_plan(), examples, examples, &all, &Seed::root(23)).unwrap();
+    let refused = other_network.resume(&bundle).unwrap_err().to_string();
+    assert!(
+        refused.contains("network=mlp:9-8") && refused.contains("network=mlp:9-7"),
+        "{refused}"
+    );
     let other_order = Trainer::new(
         &problem.network,
         same_plan(),
@@ -397,7 +405,16 @@ fn one_step_of_a_scheduled_training_is_one_step_at_the_rate_of_that_step() {
 
 #[test]
 fn decay_shrinks_weights_and_never_biases() {
-    let problem = problem();
+    let mut problem = problem();
+    check_decay(&problem);
+    // A tenth of the weights, where a training may go by the survivors alone.
+    let weights = problem.network.layout().weights();
+    let pruned = weights.indices().iter().filter(|&&i| i % 10 != 3);
+    pruned.for_each(|&i| problem.mask.set(i, false));
+    check_decay(&problem);
+}
+
+fn check_decay(problem: &Problem) {
     let run = |name: &str| {
         let plan = plan(Optimiser::named(name, 0.01).unwrap(), Loss::CrossEntropy, 1);
         problem
@@ -414,12 +431,7 @@ fn decay_shrinks_weights_and_never_biases() {
         for slot in problem.network.layout().slots() {
             for i in slot.range.clone().filter(|&i| problem.mask.keeps(i)) {
                 let lost = f64::from(plain[i] - decayed[i]);
-                if problem
-                    .network
-                    .layout()
-                    .bias_slots()
-                    .any(|bias| bias.range.contains(&i))
-                {
+                if slot.kind == SlotKind::Bias {
                     assert_eq!(lost, 0.0);
                 } else {
                     // η λ θ with θ = 1 before the step; three roundings of numbers near 1.

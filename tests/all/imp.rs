@@ -137,6 +137,146 @@ fn an_interrupted_run_keeps_its_finished_seeds() {
 }
 
 #[test]
+fn every_way_to_train_and_to_retrain_is_a_run_of_its_own() {
+    let out = Folder::new("imp-ways");
+    let go = |more: &[&str]| json(&[&with(&["--out", out.str(), "--json"])[..], more].concat());
+    let history = || lines(&out.0.join("history.csv"));
+    let plain = go(&[]);
+    let ways: [&[&str]; 13] = [
+        &["--normalisation", "unit"],
+        &["--optimiser", "adamw"],
+        &[
+            "--optimiser",
+            "nesterov:momentum=0.8,weight-decay=0.001",
+            "--learning-rate",
+            "0.05",
+        ],
+        &["--optimiser", "gradient-descent:learning-rate=0.1"],
+        &["--schedule", "cosine:floor=0.01,warm-up=5"],
+        &["--label-smoothing", "0.1"],
+        &["--mixing", "mixup:alpha=0.2"],
+        &["--mixing", "cutmix"],
+        &["--distillation", "weight=0.7,temperature=3"],
+        &["--validation-samples", "40"],
+        &[
+            "--retraining",
+            "learning-rate-rewinding",
+            "--rewind-step",
+            "10",
+            "--schedule",
+            "steps:at=20",
+        ],
+        &["--retraining", "fine-tuning:steps=15"],
+        &["--layer-prune-fractions", "dense0.weight=0.6,dense2.weight=0.2"],
+    ];
+    let mut histories = vec![history()];
+    for way in ways {
+        let said = go(way);
+        assert_eq!(said["seeds_reused"], 0, "{way:?}");
+        assert_eq!(said["rounds"].as_array().unwrap().len(), 3, "{way:?}");
+        assert_eq!(said["rounds"][2]["diverged"], 0, "{way:?}");
+        assert!(!histories.contains(&history()), "{way:?}");
+        histories.push(history());
+        assert_eq!(go(way)["seeds_reused"], 1, "{way:?}");
+    }
+    let said = go(&["--retraining", "fine-tuning:steps=15", "--evaluate-every", "5"]);
+    assert_eq!(said["rounds"][1]["kept"], plain["rounds"][1]["kept"]);
+    let ticket = &lines(&out.0.join("table.csv"))[2];
+    assert!(ticket.contains(",converged,15,"), "{ticket}");
+    assert!(history().iter().any(|row| row.starts_with("0,2,ticket,55,")));
+}
+
+#[test]
+fn a_layer_pruned_away_is_warned_of_and_a_divergence_has_its_step() {
+    let out = Folder::new("imp-warned");
+    let arguments = with(&["--layer-prune-fractions", "dense1.weight=0.999", "--out", out.str()]);
+    let output = run(&arguments);
+    let text = String::from_utf8(output.stdout).unwrap();
+    assert!(
+        text.contains("Warning: round 1: dense1.weight is pruned away whole in 1 of 1 seed."),
+        "{text}"
+    );
+    assert!(lines(&out.0.join("table.csv"))[2].ends_with(",dense1.weight"));
+    let broken = [
+        "--optimiser",
+        "sgd",
+        "--learning-rate",
+        "1e30",
+        "--loss",
+        "squared",
+        "--criterion",
+        "random",
+    ];
+    let said = json(&[&with(&["--out", out.str(), "--json"])[..], &broken].concat());
+    assert_eq!(said["rounds"][0]["diverged"], 1);
+    let step = said["rounds"][0]["diverged_at"][0].as_u64().unwrap();
+    assert!(step > 0 && step < 40);
+    let content = ["table.csv", "history.csv"].map(|name| lines(&out.0.join(name)).join("\n"));
+    assert!(
+        content
+            .iter()
+            .all(|rows| !rows.contains("NaN") && !rows.contains("inf")),
+        "{content:?}"
+    );
+}
+
+#[test]
+fn more_rounds_and_an_interrupted_seed_go_on_from_the_stages_that_are_there() {
+    let (once, twice) = (Folder::new("imp-once"), Folder::new("imp-twice"));
+    let go = |out: &Folder, rounds: &str| {
+        let more = [
+            "--rounds",
+            rounds,
+            "--controls",
+            "signs,order",
+            "--rewind-step",
+            "9",
+            "--out",
+            out.str(),
+            "--json",
+        ];
+        json(&[&SMALL[..5], &SMALL[7..], &more].concat())
+    };
+    let whole = go(&once, "4");
+    go(&twice, "2");
+    let stages = || {
+        let all = twice.0.join("seed-0/stages");
+        let folder = std::fs::read_dir(all).unwrap().next().unwrap().unwrap().path();
+        let mut names: Vec<_> = std::fs::read_dir(folder).unwrap().map(|e| e.unwrap().path()).collect();
+        names.sort();
+        names
+    };
+    let first = stages();
+    // Three rounds, and two controls of two of them.
+    assert_eq!(first.len(), 3 + 2 * 2);
+    let written = |paths: &[std::path::PathBuf]| -> Vec<_> {
+        let time = |path: &std::path::PathBuf| std::fs::metadata(path).unwrap().modified().unwrap();
+        paths.iter().map(time).collect()
+    };
+    let before = written(&first);
+    assert_eq!(go(&twice, "4")["rounds"], whole["rounds"]);
+    assert_eq!(written(&first), before);
+    assert_eq!(stages().len(), 5 + 2 * 4);
+    // What an interruption in the fourth round leaves: all but the last rounds, and no finished seed.
+    std::fs::remove_file(twice.0.join("seed-0/seed.json")).unwrap();
+    for path in stages()
+        .iter()
+        .filter(|path| path.to_string_lossy().contains("round-04"))
+    {
+        std::fs::remove_file(path).unwrap();
+    }
+    let again = go(&twice, "4");
+    assert_eq!(
+        (again["seeds_reused"].as_u64(), &again["rounds"]),
+        (Some(0), &whole["rounds"])
+    );
+    for name in ["table.csv", "history.csv", "seed-0/run.safetensors"] {
+        let content = |out: &Folder| files::read(out.0.join(name)).unwrap();
+        assert_eq!(content(&once), content(&twice), "{name}");
+    }
+}
+
+#[test]
 fn what_cannot_be_is_refused_before_anything_is_trained() {
     let folder = Folder::new("imp-refused");
     let out = folder.0.join("out");
@@ -151,6 +291,35 @@ fn what_cannot_be_is_refused_before_anything_is_trained() {
         ("--initialisation", "hee", "did you mean 'he'"),
         ("--learning-rate", "0", "learning rate"),
         ("--output-prune-fraction", "1", "output prune fraction"),
+        (
+            "--layer-prune-fractions",
+            "dense0.weigth=0.1",
+            "did you mean 'dense0.weight'",
+        ),
+        (
+            "--layer-prune-fractions",
+            "dense0.bias=0.1",
+            "dense0.weight, dense1.weight",
+        ),
+        (
+            "--layer-prune-fractions",
+            "dense0.weight=1",
+            "prune fraction of dense0.weight",
+        ),
+        ("--layer-prune-fractions", "dense0.weight", "LAYER=FRACTION"),
+        ("--optimiser", "sgd:momentum=1", "momentum"),
+        ("--schedule", "cosin", "did you mean 'cosine'"),
+        ("--schedule", "steps:at=40", "below the 40 steps"),
+        ("--schedule", "constant:warm-up=41", "warm-up"),
+        ("--label-smoothing", "1", "label smoothing"),
+        ("--mixing", "mixup:alpha=0", "positive"),
+        ("--mixing", "cutmix:shape=1x7x8", "64 features"),
+        ("--distillation", "weight=2", "weight of the teacher"),
+        ("--validation-samples", "0", "validation samples"),
+        ("--retraining", "fine-tuning", "fine-tuning:steps=N"),
+        ("--rewind-step", "40", "rewind step"),
+        ("--normalisation", "standardized", "did you mean 'standardised'"),
+        ("--batch", "5000", "batch"),
         ("--seeds", "0", "--seeds"),
         ("--jobs", "0", "--jobs"),
     ] {

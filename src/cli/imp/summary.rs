@@ -184,6 +184,8 @@ fn text(about: &About, lines: &[Line]) -> Result<String> {
     }
     if about.seeds > 1 {
         out.push_str("\nMean ± half the 95 % Student interval over seeds, on one and the same test set.\n");
+    } else {
+        out.push_str("\nOne seed, so no intervals: --seeds N gives them.\n");
     }
     let _ = writeln!(out, "Rows in {0}/table.csv and {0}/history.csv.", about.out);
     Ok(out)
