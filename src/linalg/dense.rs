@@ -46,6 +46,8 @@ pub mod num_like {
         fn of(value: f64) -> Self;
         /// The same number as `f64`.
         fn to_f64(self) -> f64;
+        /// `self · factor + term` in one rounding. Slow where the processor has no such instruction.
+        fn fused(self, factor: Self, term: Self) -> Self;
     }
 
     impl Float for f32 {
@@ -57,6 +59,10 @@ pub mod num_like {
         fn to_f64(self) -> f64 {
             f64::from(self)
         }
+        #[inline(always)]
+        fn fused(self, factor: Self, term: Self) -> Self {
+            self.mul_add(factor, term)
+        }
     }
 
     impl Float for f64 {
@@ -67,6 +73,10 @@ pub mod num_like {
         }
         fn to_f64(self) -> f64 {
             self
+        }
+        #[inline(always)]
+        fn fused(self, factor: Self, term: Self) -> Self {
+            self.mul_add(factor, term)
         }
     }
 }

@@ -45,4 +45,4 @@ pub(crate) use network::argmax;
 pub use real::Real;
 pub use shape::{ImageShape, InputShape};
 pub use value::{Dual, Value};
-pub use workspace::{Score, Workspace};
+pub use workspace::{SPARSE_DENSITY_DOUBLE, SPARSE_DENSITY_SINGLE, Score, Workspace};

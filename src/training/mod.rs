@@ -2,6 +2,7 @@
 
 mod bundle;
 mod checkpoint;
+mod compact;
 mod mixing;
 mod noise;
 mod optimiser;

@@ -1,5 +1,6 @@
 //! Masked mini-batch training that can stop after any step and go on to the same bits.
 
+use super::compact::Compact;
 use super::mixing::MixedBatch;
 use super::optimiser::Moments;
 use super::plan::TrainingPlan;
@@ -7,7 +8,7 @@ use super::targets::smooth;
 use super::teacher::Teaching;
 use super::validation::Watched;
 use crate::error::{Error, Result};
-use crate::networks::{Array, Loss, Network, Real, Targets, Workspace};
+use crate::networks::{Array, Loss, Network, Real, Targets};
 use crate::outcome::Status;
 use crate::seed::Seed;
 use crate::support::Mask;
@@ -113,7 +114,6 @@ pub struct Trainer<'a, T: Real> {
     pub(super) targets: Array<T>,
     watched: Watched<'a, T>,
     pub(super) mask: &'a Mask,
-    weights: Vec<Range<usize>>,
     pub(super) order: Seed,
     pub(super) mixing: Seed,
     inside: Seed,
@@ -147,7 +147,6 @@ impl<'a, T: Real> Trainer<'a, T> {
             targets,
             watched,
             mask,
-            weights: network.layout().weight_slots().map(|slot| slot.range.clone()).collect(),
             order: seed.stream("data-order"),
             inside: seed.stream("inside-the-network"),
             mixing: seed.stream("mixing"),
@@ -219,9 +218,7 @@ impl<'a, T: Real> Trainer<'a, T> {
         go_on: &mut dyn FnMut(&Evaluation) -> bool,
     ) -> Result<()> {
         let until = until.min(self.plan.steps);
-        let mut workspace = Workspace::new(self.network, self.plan.batch);
-        let mut gradient = vec![T::ZERO; state.theta.len()];
-        let keep = self.mask.bits();
+        let mut compact = Compact::new(self.network, self.mask, self.plan.batch, state);
         let mut mixed = self.mixed_batch()?;
         let mut epoch_order: Option<(usize, Vec<usize>)> = None;
         while state.step < until && state.status != Status::Diverged {
@@ -232,13 +229,13 @@ impl<'a, T: Real> Trainer<'a, T> {
             };
             let rows = &order[place * self.plan.batch..(place + 1) * self.plan.batch];
             if self.network.has_dropout() {
-                workspace.draw_from(self.inside.replicate(state.step as u64));
+                compact.draw_from(self.inside.replicate(state.step as u64));
             }
             let (inputs, targets, rows) = match &mut mixed {
                 None => (self.training.inputs, &self.targets, rows),
                 Some(batch) => self.mix(batch, state.step, rows)?,
             };
-            let loss = workspace.loss_and_gradient(&state.theta, inputs, targets, rows, self.plan.loss, &mut gradient);
+            let loss = compact.gradient(inputs, targets, rows, self.plan.loss);
             if !loss.is_finite() {
                 state.diverge();
                 break;
@@ -246,12 +243,11 @@ impl<'a, T: Real> Trainer<'a, T> {
             let optimiser = self.plan.optimiser_at(state.step);
             state.step += 1;
             let update = (state.step - state.first_step) as u64;
-            optimiser.decay_weights(&mut state.theta, &mut gradient, &self.weights);
-            optimiser.step(update, &mut state.theta, &mut state.moments, &gradient, keep);
-            workspace.follow_statistics(&mut state.theta);
+            compact.step(&optimiser, update);
             state.loss_since += loss;
             state.batches_since += 1;
             if state.step.is_multiple_of(self.plan.evaluate_every) || state.step == self.plan.steps {
+                compact.write_to(state);
                 self.evaluate(state)?;
                 if let Some(latest) = state.history.last()
                     && state.status != Status::Diverged
@@ -261,6 +257,7 @@ impl<'a, T: Real> Trainer<'a, T> {
                 }
             }
         }
+        compact.write_to(state);
         if state.step == self.plan.steps && state.status == Status::Stopped {
             state.status = Status::Converged;
         }

@@ -1,0 +1,384 @@
+//! Kernels over activations that stand feature by feature, a batch side by side in lanes: one load serves a surviving
+//! weight for a whole batch.
+//!
+//! A row of lanes is an array `[T; W]`. A product over the survivors of a row keeps that row's lanes in registers, so a
+//! survivor costs `W` multiply-adds whatever the shape of the layer: time follows density.
+
+use crate::networks::array::Array;
+use crate::networks::real::Real;
+use pulp::{Simd, WithSimd};
+
+/// Lanes that one strip holds.
+pub(super) const STRIP: usize = 8;
+
+/// One feature of `STRIP · K` samples.
+pub(super) type Lanes<T, const K: usize> = [[T; STRIP]; K];
+
+/// Numbers that begin on a cache line's boundary, seen as lanes of any width: a load that crosses a line costs two.
+#[derive(Debug)]
+pub(super) struct Buffer<T> {
+    storage: Vec<T>,
+    start: usize,
+}
+
+impl<T: Real> Buffer<T> {
+    /// Room for so many features of `STRIP · strips` samples.
+    pub(super) fn new(features: usize, strips: usize) -> Self {
+        const LINE: usize = 64;
+        let length = features * strips * STRIP;
+        let storage = vec![T::ZERO; length + LINE / T::BYTES];
+        let start = storage.as_ptr().align_offset(LINE).min(LINE / T::BYTES);
+        Buffer { storage, start }
+    }
+
+    /// The first features, at this width.
+    pub(super) fn lanes<const K: usize>(&self, features: usize) -> &[Lanes<T, K>] {
+        self.flat::<K>(features).as_chunks().0.as_chunks().0
+    }
+
+    /// The same, to write to.
+    pub(super) fn lanes_mut<const K: usize>(&mut self, features: usize) -> &mut [Lanes<T, K>] {
+        self.flat_mut::<K>(features).as_chunks_mut().0.as_chunks_mut().0
+    }
+
+    /// The same as one slice, feature after feature.
+    pub(super) fn flat<const K: usize>(&self, features: usize) -> &[T] {
+        &self.storage[self.start..self.start + features * K * STRIP]
+    }
+
+    /// The same, to write to.
+    pub(super) fn flat_mut<const K: usize>(&mut self, features: usize) -> &mut [T] {
+        &mut self.storage[self.start..self.start + features * K * STRIP]
+    }
+}
+
+/// The survivors of a matrix row by row, and where they stand column by column.
+#[derive(Debug)]
+pub(super) struct Survivors {
+    /// Where each row's survivors begin among all, and the end.
+    starts: Vec<u32>,
+    /// The column of each survivor.
+    columns: Vec<u32>,
+    /// Where each column's survivors begin, and the end.
+    column_starts: Vec<u32>,
+    /// Column by column: row and place among all survivors.
+    places: Vec<(u32, u32)>,
+}
+
+impl Survivors {
+    /// The kept entries of `rows × columns` bits, row by row.
+    pub(super) fn new(rows: usize, columns: usize, keep: &[bool]) -> Self {
+        assert_eq!(keep.len(), rows * columns, "survivors: bits");
+        let (mut starts, mut kept_columns) = (vec![0], Vec::new());
+        let mut counts = vec![0u32; columns];
+        for row in keep.chunks_exact(columns) {
+            for (column, _) in row.iter().enumerate().filter(|(_, keep)| **keep) {
+                kept_columns.push(column as u32);
+                counts[column] += 1;
+            }
+            starts.push(kept_columns.len() as u32);
+        }
+        let mut column_starts = vec![0u32];
+        for count in counts {
+            column_starts.push(column_starts[column_starts.len() - 1] + count);
+        }
+        let mut next = column_starts.clone();
+        let mut places = vec![(0, 0); kept_columns.len()];
+        for row in 0..rows {
+            for place in starts[row]..starts[row + 1] {
+                let slot = &mut next[kept_columns[place as usize] as usize];
+                places[*slot as usize] = (row as u32, place);
+                *slot += 1;
+            }
+        }
+        Survivors {
+            starts,
+            columns: kept_columns,
+            column_starts,
+            places,
+        }
+    }
+
+    /// How many there are.
+    pub(super) fn len(&self) -> usize {
+        self.columns.len()
+    }
+}
+
+/// `a b + c`, in one rounding where that is one instruction.
+#[inline(always)]
+fn multiply_add<T: Real, const FUSED: bool>(a: T, b: T, c: T) -> T {
+    if FUSED { a.fused(b, c) } else { a * b + c }
+}
+
+/// `sum ← sum + weight · x`.
+#[inline(always)]
+fn add_multiple<T: Real, const K: usize, const FUSED: bool>(weight: T, x: &Lanes<T, K>, sum: &mut Lanes<T, K>) {
+    for strip in 0..K {
+        for lane in 0..STRIP {
+            sum[strip][lane] = multiply_add::<T, FUSED>(weight, x[strip][lane], sum[strip][lane]);
+        }
+    }
+}
+
+/// The values where the gate is positive, else zero.
+#[inline(always)]
+fn passed<T: Real, const K: usize>(values: &Lanes<T, K>, gate: &Lanes<T, K>) -> Lanes<T, K> {
+    let mut out = [[T::ZERO; STRIP]; K];
+    for strip in 0..K {
+        for lane in 0..STRIP {
+            let open = gate[strip][lane] > T::ZERO;
+            out[strip][lane] = if open { values[strip][lane] } else { T::ZERO };
+        }
+    }
+    out
+}
+
+/// `Z ← W X + b 1ᵀ` over the survivors of `W`, or `max(0, Z)` where `rectify`.
+pub(super) struct Forward<'a, T, const K: usize> {
+    pub(super) survivors: &'a Survivors,
+    pub(super) values: &'a [T],
+    pub(super) bias: Option<&'a [T]>,
+    pub(super) input: &'a [Lanes<T, K>],
+    pub(super) output: &'a mut [Lanes<T, K>],
+    pub(super) rectify: bool,
+}
+
+impl<T: Real, const K: usize> Forward<'_, T, K> {
+    #[inline(always)]
+    fn run<const FUSED: bool>(self) {
+        let Survivors { starts, columns, .. } = self.survivors;
+        for (row, out) in self.output.iter_mut().enumerate() {
+            let span = starts[row] as usize..starts[row + 1] as usize;
+            let mut sum = [[self.bias.map_or(T::ZERO, |b| b[row]); STRIP]; K];
+            for (&column, &weight) in columns[span.clone()].iter().zip(&self.values[span]) {
+                let x = &self.input[column as usize];
+                add_multiple::<T, K, FUSED>(weight, x, &mut sum);
+            }
+            *out = if self.rectify { passed(&sum, &sum) } else { sum };
+        }
+    }
+}
+
+/// `X̄ ← Wᵀ Z̄` over the survivors of `W`, and zero where the gate, if there is one, is not positive.
+pub(super) struct PullBack<'a, T, const K: usize> {
+    pub(super) survivors: &'a Survivors,
+    pub(super) values: &'a [T],
+    pub(super) delta: &'a [Lanes<T, K>],
+    pub(super) gate: Option<&'a [Lanes<T, K>]>,
+    pub(super) output: &'a mut [Lanes<T, K>],
+}
+
+impl<T: Real, const K: usize> PullBack<'_, T, K> {
+    #[inline(always)]
+    fn run<const FUSED: bool>(self) {
+        let Survivors {
+            column_starts, places, ..
+        } = self.survivors;
+        for (column, out) in self.output.iter_mut().enumerate() {
+            let span = column_starts[column] as usize..column_starts[column + 1] as usize;
+            let mut sum = [[T::ZERO; STRIP]; K];
+            for &(row, place) in &places[span] {
+                let (weight, d) = (self.values[place as usize], &self.delta[row as usize]);
+                add_multiple::<T, K, FUSED>(weight, d, &mut sum);
+            }
+            *out = self.gate.map_or(sum, |gate| passed(&sum, &gate[column]));
+        }
+    }
+}
+
+/// `W̄ ← Z̄ Xᵀ` at the survivors of `W` alone; added to what is there when `ADD`.
+pub(super) struct WeightGradient<'a, T, const K: usize> {
+    pub(super) survivors: &'a Survivors,
+    pub(super) input: &'a [Lanes<T, K>],
+    pub(super) delta: &'a [Lanes<T, K>],
+    pub(super) gradient: &'a mut [T],
+    pub(super) add: bool,
+}
+
+impl<T: Real, const K: usize> WeightGradient<'_, T, K> {
+    #[inline(always)]
+    fn run<const FUSED: bool>(self) {
+        let Survivors { starts, columns, .. } = self.survivors;
+        for (row, delta) in self.delta.iter().enumerate() {
+            let span = starts[row] as usize..starts[row + 1] as usize;
+            let (columns, gradient) = (&columns[span.clone()], &mut self.gradient[span]);
+            let delta = *delta;
+            let (groups, rest) = columns.as_chunks::<STRIP>();
+            let (out, out_rest) = gradient.as_chunks_mut::<STRIP>();
+            for (group, out) in groups.iter().zip(out) {
+                let mut partial = [[T::ZERO; STRIP]; STRIP];
+                for (partial, &column) in partial.iter_mut().zip(group) {
+                    *partial = folded_product::<T, K, FUSED>(&delta, &self.input[column as usize]);
+                }
+                let sums = sums_of_rows(&partial);
+                for (out, sum) in out.iter_mut().zip(sums) {
+                    *out = if self.add { *out + sum } else { sum };
+                }
+            }
+            if !rest.is_empty() {
+                let mut partial = [[T::ZERO; STRIP]; STRIP];
+                for (partial, &column) in partial.iter_mut().zip(rest) {
+                    *partial = folded_product::<T, K, FUSED>(&delta, &self.input[column as usize]);
+                }
+                for (out, sum) in out_rest.iter_mut().zip(sums_of_rows(&partial)) {
+                    *out = if self.add { *out + sum } else { sum };
+                }
+            }
+        }
+    }
+}
+
+/// `Σ` of the products of two rows of lanes, eight partial sums.
+#[inline(always)]
+fn folded_product<T: Real, const K: usize, const FUSED: bool>(x: &Lanes<T, K>, y: &Lanes<T, K>) -> [T; STRIP] {
+    let mut sum = [T::ZERO; STRIP];
+    for strip in 0..K {
+        for lane in 0..STRIP {
+            sum[lane] = multiply_add::<T, FUSED>(x[strip][lane], y[strip][lane], sum[lane]);
+        }
+    }
+    sum
+}
+
+/// The sums of eight rows, each in the order of [`sum_of_row`].
+#[inline(always)]
+fn sums_of_rows<T: Real>(rows: &[[T; STRIP]; STRIP]) -> [T; STRIP] {
+    // A transpose by interleaving, with an addition at every level: three operations a row instead of seven.
+    let level = |a: &[T; 8], b: &[T; 8]| -> [T; 8] {
+        let low = [a[0], b[0], a[1], b[1], a[4], b[4], a[5], b[5]];
+        let high = [a[2], b[2], a[3], b[3], a[6], b[6], a[7], b[7]];
+        let mut sum = [T::ZERO; 8];
+        for lane in 0..8 {
+            sum[lane] = low[lane] + high[lane];
+        }
+        sum
+    };
+    let [r0, r1, r2, r3, r4, r5, r6, r7] = rows;
+    let (a, b) = (level(r0, r2), level(r1, r3));
+    let (c, d) = (level(r4, r6), level(r5, r7));
+    // a = [0.0+0.2, 2.0+2.2, 0.1+0.3, 2.1+2.3 | the same of lanes 4 to 7].
+    let (ab, cd) = (level(&a, &b), level(&c, &d));
+    // ab = [sum of lanes 0 to 3 of rows 0, 1, 2, 3 | of lanes 4 to 7].
+    let mut sums = [T::ZERO; 8];
+    for lane in 0..4 {
+        sums[lane] = ab[lane] + ab[lane + 4];
+        sums[lane + 4] = cd[lane] + cd[lane + 4];
+    }
+    sums
+}
+
+/// The sum of one row.
+#[inline(always)]
+fn sum_of_row<T: Real>(row: &[T; STRIP]) -> T {
+    let [a, b, c, d, e, f, g, h] = *row;
+    ((a + c) + (b + d)) + ((e + g) + (f + h))
+}
+
+/// `Z ← Z + b 1ᵀ`, then `max(0, Z)` where `rectify`: what follows a product that was not over survivors.
+pub(super) struct Finish<'a, T, const K: usize> {
+    pub(super) bias: Option<&'a [T]>,
+    pub(super) output: &'a mut [Lanes<T, K>],
+    pub(super) rectify: bool,
+}
+
+impl<T: Real, const K: usize> Finish<'_, T, K> {
+    #[inline(always)]
+    fn run<const FUSED: bool>(self) {
+        for (row, out) in self.output.iter_mut().enumerate() {
+            if let Some(bias) = self.bias {
+                for strip in out.iter_mut() {
+                    for value in strip {
+                        *value += bias[row];
+                    }
+                }
+            }
+            if self.rectify {
+                *out = passed(out, out);
+            }
+        }
+    }
+}
+
+/// Zero where the gate is not positive.
+pub(super) struct Close<'a, T, const K: usize> {
+    pub(super) gate: &'a [Lanes<T, K>],
+    pub(super) values: &'a mut [Lanes<T, K>],
+}
+
+impl<T: Real, const K: usize> Close<'_, T, K> {
+    #[inline(always)]
+    fn run<const FUSED: bool>(self) {
+        for (values, gate) in self.values.iter_mut().zip(self.gate) {
+            *values = passed(values, gate);
+        }
+    }
+}
+
+/// `b̄ ← Z̄ 1`; added to what is there when `add`.
+pub(super) struct BiasGradient<'a, T, const K: usize> {
+    pub(super) delta: &'a [Lanes<T, K>],
+    pub(super) gradient: &'a mut [T],
+    pub(super) add: bool,
+}
+
+impl<T: Real, const K: usize> BiasGradient<'_, T, K> {
+    #[inline(always)]
+    fn run<const FUSED: bool>(self) {
+        for (delta, out) in self.delta.iter().zip(self.gradient) {
+            let mut sum = [T::ZERO; STRIP];
+            for strip in delta {
+                for lane in 0..STRIP {
+                    sum[lane] += strip[lane];
+                }
+            }
+            let sum = sum_of_row(&sum);
+            *out = if self.add { *out + sum } else { sum };
+        }
+    }
+}
+
+/// Samples turned into lanes: `output[j][lane] ← inputs[rows[lane]][j]`, the last sample again in the lanes left over.
+pub(super) struct Gather<'a, T, const K: usize> {
+    pub(super) inputs: &'a Array<T>,
+    pub(super) rows: &'a [usize],
+    pub(super) output: &'a mut [Lanes<T, K>],
+}
+
+impl<T: Real, const K: usize> Gather<'_, T, K> {
+    #[inline(always)]
+    fn run<const FUSED: bool>(self) {
+        // A tile of features at a time: a cache line of a sample on one side, a few rows of lanes on the other.
+        const TILE: usize = 16;
+        for (tile, output) in self.output.chunks_mut(TILE).enumerate() {
+            for lane in 0..K * STRIP {
+                let row = self.rows[lane.min(self.rows.len() - 1)];
+                let values = &self.inputs.row(row)[tile * TILE..][..output.len()];
+                for (out, value) in output.iter_mut().zip(values) {
+                    out[lane / STRIP][lane % STRIP] = *value;
+                }
+            }
+        }
+    }
+}
+
+/// Kernels that choose the fused multiply-add by the instructions at hand.
+macro_rules! dispatched {
+    ($($kernel:ident),*) => {$(
+        impl<T: Real, const K: usize> WithSimd for $kernel<'_, T, K> {
+            type Output = ();
+
+            #[inline(always)]
+            fn with_simd<S: Simd>(self, _: S) {
+                // Every instruction set beyond the scalar one that is dispatched to has the fused operation.
+                if S::F32_LANES > 1 {
+                    self.run::<true>();
+                } else {
+                    self.run::<false>();
+                }
+            }
+        }
+    )*};
+}
+
+dispatched!(Forward, PullBack, WeightGradient, BiasGradient, Finish, Close, Gather);
