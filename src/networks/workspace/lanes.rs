@@ -99,10 +99,6 @@ impl Survivors {
         }
     }
 
-    /// How many there are.
-    pub(super) fn len(&self) -> usize {
-        self.columns.len()
-    }
 }
 
 /// `a b + c`, in one rounding where that is one instruction.
@@ -121,17 +117,21 @@ fn add_multiple<T: Real, const K: usize, const FUSED: bool>(weight: T, x: &Lanes
     }
 }
 
-/// The values where the gate is positive, else zero.
+/// Zero where the gate is not positive.
 #[inline(always)]
-fn passed<T: Real, const K: usize>(values: &Lanes<T, K>, gate: &Lanes<T, K>) -> Lanes<T, K> {
-    let mut out = [[T::ZERO; STRIP]; K];
-    for strip in 0..K {
-        for lane in 0..STRIP {
-            let open = gate[strip][lane] > T::ZERO;
-            out[strip][lane] = if open { values[strip][lane] } else { T::ZERO };
-        }
+fn close<T: Real, const K: usize>(values: &mut Lanes<T, K>, gate: &Lanes<T, K>) {
+    for (value, gate) in values.as_flattened_mut().iter_mut().zip(gate.as_flattened()) {
+        let open = *value;
+        *value = if *gate > T::ZERO { open } else { T::ZERO };
     }
-    out
+}
+
+/// Zero where the value is not positive.
+#[inline(always)]
+fn rectify<T: Real, const K: usize>(values: &mut Lanes<T, K>) {
+    for value in values.as_flattened_mut() {
+        *value = if *value > T::ZERO { *value } else { T::ZERO };
+    }
 }
 
 /// `Z ← W X + b 1ᵀ` over the survivors of `W`, or `max(0, Z)` where `rectify`.
@@ -155,7 +155,10 @@ impl<T: Real, const K: usize> Forward<'_, T, K> {
                 let x = &self.input[column as usize];
                 add_multiple::<T, K, FUSED>(weight, x, &mut sum);
             }
-            *out = if self.rectify { passed(&sum, &sum) } else { sum };
+            *out = sum;
+            if self.rectify {
+                rectify(out);
+            }
         }
     }
 }
@@ -182,7 +185,10 @@ impl<T: Real, const K: usize> PullBack<'_, T, K> {
                 let (weight, d) = (self.values[place as usize], &self.delta[row as usize]);
                 add_multiple::<T, K, FUSED>(weight, d, &mut sum);
             }
-            *out = self.gate.map_or(sum, |gate| passed(&sum, &gate[column]));
+            *out = sum;
+            if let Some(gate) = self.gate {
+                close(out, &gate[column]);
+            }
         }
     }
 }
@@ -294,7 +300,7 @@ impl<T: Real, const K: usize> Finish<'_, T, K> {
                 }
             }
             if self.rectify {
-                *out = passed(out, out);
+                rectify(out);
             }
         }
     }
@@ -310,7 +316,7 @@ impl<T: Real, const K: usize> Close<'_, T, K> {
     #[inline(always)]
     fn run<const FUSED: bool>(self) {
         for (values, gate) in self.values.iter_mut().zip(self.gate) {
-            *values = passed(values, gate);
+            close(values, gate);
         }
     }
 }
@@ -348,15 +354,22 @@ pub(super) struct Gather<'a, T, const K: usize> {
 impl<T: Real, const K: usize> Gather<'_, T, K> {
     #[inline(always)]
     fn run<const FUSED: bool>(self) {
-        // A tile of features at a time: a cache line of a sample on one side, a few rows of lanes on the other.
-        const TILE: usize = 16;
-        for (tile, output) in self.output.chunks_mut(TILE).enumerate() {
-            for lane in 0..K * STRIP {
-                let row = self.rows[lane.min(self.rows.len() - 1)];
-                let values = &self.inputs.row(row)[tile * TILE..][..output.len()];
-                for (out, value) in output.iter_mut().zip(values) {
-                    out[lane / STRIP][lane % STRIP] = *value;
+        // A strip of samples at a time, few enough streams for the processor to read ahead, in square tiles.
+        for strip in 0..K {
+            let last = self.rows.len() - 1;
+            let rows: [&[T]; STRIP] =
+                std::array::from_fn(|lane| self.inputs.row(self.rows[(strip * STRIP + lane).min(last)]));
+            let tiles = rows.map(|row| row.as_chunks::<STRIP>().0);
+            let (outputs, rest) = self.output.as_chunks_mut::<STRIP>();
+            for (tile, output) in outputs.iter_mut().enumerate() {
+                let square: [[T; STRIP]; STRIP] = std::array::from_fn(|lane| tiles[lane][tile]);
+                for (feature, out) in output.iter_mut().enumerate() {
+                    out[strip] = std::array::from_fn(|lane| square[lane][feature]);
                 }
+            }
+            let done = outputs.len() * STRIP;
+            for (feature, out) in rest.iter_mut().enumerate() {
+                out[strip] = std::array::from_fn(|lane| rows[lane][done + feature]);
             }
         }
     }
