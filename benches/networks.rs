@@ -69,7 +69,10 @@ fn gradient_in_place_single_precision(bencher: Bencher<'_, '_>) {
         .targets((&labels).into(), BATCH, 10)
         .expect("labels that fit");
     let (theta, rows): (Vec<f32>, Vec<usize>) = (start(&network), (0..BATCH).collect());
-    let (mut workspace, mut gradient) = (Workspace::new(&network, &network.layout().full_mask(), BATCH), vec![0.0; theta.len()]);
+    let (mut workspace, mut gradient) = (
+        Workspace::new(&network, &network.layout().full_mask(), BATCH),
+        vec![0.0; theta.len()],
+    );
     bencher.bench_local(|| {
         workspace.loss_and_gradient(&theta, &inputs, &targets, &rows, Loss::CrossEntropy, &mut gradient)
     });

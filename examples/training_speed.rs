@@ -19,7 +19,10 @@ use ticketsense::{Error, Result, Seed};
 
 fn main() -> Result<()> {
     let options = Options::read()?;
-    let data = data::load_normalised(&options.text("data", "digits").parse()?, options.text("normalisation", "unit").parse()?)?;
+    let data = data::load_normalised(
+        &options.text("data", "digits").parse()?,
+        options.text("normalisation", "unit").parse()?,
+    )?;
     match options.text("precision", "f32").as_str() {
         "f64" => measure::<f64>(&options, &data),
         _ => measure::<f32>(&options, &data),
@@ -84,7 +87,11 @@ fn measure<T: Real + From<f32>>(options: &Options, data: &data::Dataset) -> Resu
     let inputs: Array<T> = data.batch(samples)?;
     let labels = data.labels_of(samples)?;
     let (few, few_labels): (Array<T>, _) = (data.batch(&samples[..batch])?, data.labels_of(&samples[..batch])?);
-    let network = Network::preset(&options.text("network", "lenet-300-100"), data.features(), data.classes())?;
+    let network = Network::preset(
+        &options.text("network", "lenet-300-100"),
+        data.features(),
+        data.classes(),
+    )?;
     let mask = random_mask(&network, density);
     let plan = TrainingPlan {
         batch,
@@ -111,7 +118,10 @@ fn measure<T: Real + From<f32>>(options: &Options, data: &data::Dataset) -> Resu
     };
     let runs: Vec<Vec<(f64, Option<f64>)>> = std::thread::scope(|scope| {
         let spawned: Vec<_> = (0..threads as u64).map(|t| scope.spawn(move || train(t))).collect();
-        spawned.into_iter().map(|handle| handle.join().unwrap_or_else(|_| Ok(Vec::new()))).collect::<Result<_>>()
+        spawned
+            .into_iter()
+            .map(|handle| handle.join().unwrap_or_else(|_| Ok(Vec::new())))
+            .collect::<Result<_>>()
     })?;
     let rate = |seconds: f64| steps as f64 / seconds;
     let mut wall: Vec<f64> = (0..repeats).map(|k| runs.iter().map(|r| rate(r[k].0)).sum()).collect();

@@ -26,7 +26,11 @@ impl<T: Real> Compact<T> {
         let workspace = Workspace::new(network, mask, batch);
         let theta = workspace.gather(&state.theta);
         let taken = |moment: &Vec<T>| {
-            if moment.is_empty() { Vec::new() } else { workspace.gather(moment) }
+            if moment.is_empty() {
+                Vec::new()
+            } else {
+                workspace.gather(moment)
+            }
         };
         let slots = network.layout().slots().iter().zip(workspace.ranges());
         let weights = slots.filter(|(slot, _)| slot.kind == SlotKind::Weight);
@@ -37,7 +41,9 @@ impl<T: Real> Compact<T> {
                 second: taken(&state.moments.second),
             },
             gradient: vec![T::ZERO; theta.len()],
-            keep: workspace.keep().map_or_else(|| vec![true; theta.len()], <[bool]>::to_vec),
+            keep: workspace
+                .keep()
+                .map_or_else(|| vec![true; theta.len()], <[bool]>::to_vec),
             theta,
             workspace,
         }

@@ -135,6 +135,38 @@ fn training_stopped_saved_and_resumed_at_any_step_ends_in_the_same_bits() {
 }
 
 #[test]
+fn training_on_the_survivors_alone_stops_and_goes_on_to_the_same_bits() {
+    let mut problem = problem();
+    let mut rng = Seed::root(24).rng();
+    for &i in problem.network.layout().weights().indices() {
+        problem.mask.set(i, rng.random::<f64>() < 0.2);
+    }
+    assert!(problem.network.layout().density(&problem.mask) < crate::networks::SPARSE_DENSITY_SINGLE);
+    for optimiser in [Optimiser::sgd(0.05), Optimiser::adam(0.01)] {
+        let trainer = problem.trainer(plan(optimiser, Loss::CrossEntropy, 30));
+        let whole = trainer.run(&problem.initial).unwrap();
+        let mut halting = trainer.start(&problem.initial).unwrap();
+        for step in 0..=30 {
+            trainer.advance(&mut halting, step, &mut |_| true).unwrap();
+            let bytes = trainer.checkpoint(&halting).to_bytes().unwrap();
+            halting = trainer.resume(&Bundle::from_bytes("memory", &bytes).unwrap()).unwrap();
+            for (i, _) in problem.mask.bits().iter().enumerate().filter(|(_, keep)| !**keep) {
+                let second = halting.moments.second.get(i).copied().unwrap_or(0.0);
+                assert_eq!(
+                    [halting.theta[i], halting.moments.first[i], second].map(f32::to_bits),
+                    [0; 3]
+                );
+            }
+        }
+        assert_eq!(halting.theta, whole.theta);
+        assert_eq!(halting.moments, whole.moments);
+        assert_eq!(halting.history[1..], whole.history[1..]);
+        let moved = (0..whole.theta.len()).filter(|&i| whole.theta[i] != 0.0 && whole.theta[i] != problem.initial[i]);
+        assert!(moved.count() > 10);
+    }
+}
+
+#[test]
 fn training_learns_what_is_easy_to_learn() {
     let problem = problem();
     for loss in Loss::ALL {

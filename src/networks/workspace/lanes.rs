@@ -98,7 +98,6 @@ impl Survivors {
             places,
         }
     }
-
 }
 
 /// `a b + c`, in one rounding where that is one instruction.

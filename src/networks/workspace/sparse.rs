@@ -1,7 +1,9 @@
 //! The path in lanes: a chain of dense layers, most of whose weights are pruned.
 
 use super::coordinates::Coordinates;
-use super::lanes::{BiasGradient, Buffer, Close, Finish, Forward, Gather, Lanes, PullBack, STRIP, Survivors, WeightGradient};
+use super::lanes::{
+    BiasGradient, Buffer, Close, Finish, Forward, Gather, Lanes, PullBack, STRIP, Survivors, WeightGradient,
+};
 use super::sparse_density;
 use crate::linalg::gemm;
 use crate::networks::activation::Activation;
@@ -135,7 +137,10 @@ impl<T: Real> Chain<T> {
             for (target, &row) in self.targets.chunks_exact_mut(self.classes).zip(rows) {
                 target.copy_from_slice(targets.row(row));
             }
-            sum += by_width!(rows.len(), chunk_gradient(self, own, inputs, rows, n, loss, gradient, index > 0));
+            sum += by_width!(
+                rows.len(),
+                chunk_gradient(self, own, inputs, rows, n, loss, gradient, index > 0)
+            );
         }
         sum / n as f64
     }
@@ -151,7 +156,9 @@ impl<T: Real> Chain<T> {
             let outputs = &self.outputs[..rows.len() * self.classes];
             let targets = &targets.as_slice()[first * self.classes..][..outputs.len()];
             sum += loss.sum(outputs, targets, self.classes);
-            let rows = outputs.chunks_exact(self.classes).zip(targets.chunks_exact(self.classes));
+            let rows = outputs
+                .chunks_exact(self.classes)
+                .zip(targets.chunks_exact(self.classes));
             right += rows.filter(|(f, t)| argmax(f) == argmax(t)).count();
         }
         (sum, right)
