@@ -4,9 +4,7 @@
 //! A row of lanes is an array `[T; W]`. A product over the survivors of a row keeps that row's lanes in registers, so a
 //! survivor costs `W` multiply-adds whatever the shape of the layer: time follows density.
 
-use crate::networks::array::Array;
 use crate::networks::real::Real;
-use pulp::{Simd, WithSimd};
 
 /// Lanes that one strip holds.
 pub(super) const STRIP: usize = 8;
@@ -22,6 +20,11 @@ pub(super) struct Buffer<T> {
 }
 
 impl<T: Real> Buffer<T> {
+    /// Zero everywhere.
+    pub(super) fn clear(&mut self) {
+        self.storage.fill(T::ZERO);
+    }
+
     /// Room for so many features of `STRIP · strips` samples.
     pub(super) fn new(features: usize, strips: usize) -> Self {
         const LINE: usize = 64;
@@ -41,62 +44,60 @@ impl<T: Real> Buffer<T> {
         self.flat_mut::<K>(features).as_chunks_mut().0.as_chunks_mut().0
     }
 
-    /// The same as one slice, feature after feature.
-    pub(super) fn flat<const K: usize>(&self, features: usize) -> &[T] {
+    fn flat<const K: usize>(&self, features: usize) -> &[T] {
         &self.storage[self.start..self.start + features * K * STRIP]
     }
 
-    /// The same, to write to.
-    pub(super) fn flat_mut<const K: usize>(&mut self, features: usize) -> &mut [T] {
+    fn flat_mut<const K: usize>(&mut self, features: usize) -> &mut [T] {
         &mut self.storage[self.start..self.start + features * K * STRIP]
     }
 }
 
-/// The survivors of a matrix row by row, and where they stand column by column.
-#[derive(Debug)]
+/// The survivors of a layer's weights, row by row and feature by feature.
+///
+/// Places are relative, so that one list serves every position of a convolution: of the input to the first feature of
+/// the window, of the cotangent to the first of the places that a feature has a part in.
+#[derive(Debug, Default)]
 pub(super) struct Survivors {
     /// Where each row's survivors begin among all, and the end.
     starts: Vec<u32>,
-    /// The column of each survivor.
-    columns: Vec<u32>,
-    /// Where each column's survivors begin, and the end.
-    column_starts: Vec<u32>,
-    /// Column by column: row and place among all survivors.
-    places: Vec<(u32, u32)>,
+    /// The place in the input that each survivor multiplies.
+    sources: Vec<u32>,
+    /// Where each input feature's survivors begin, and the end.
+    feature_starts: Vec<u32>,
+    /// Feature by feature: the place in the cotangent, and the number among all survivors.
+    targets: Vec<(u32, u32)>,
 }
 
 impl Survivors {
-    /// The kept entries of `rows × columns` bits, row by row.
-    pub(super) fn new(rows: usize, columns: usize, keep: &[bool]) -> Self {
-        assert_eq!(keep.len(), rows * columns, "survivors: bits");
-        let (mut starts, mut kept_columns) = (vec![0], Vec::new());
-        let mut counts = vec![0u32; columns];
-        for row in keep.chunks_exact(columns) {
-            for (column, _) in row.iter().enumerate().filter(|(_, keep)| **keep) {
-                kept_columns.push(column as u32);
-                counts[column] += 1;
+    /// The kept entries of a matrix of `columns` columns, row by row.
+    ///
+    /// `source` gives a column's place in the input, `target` for row and column the feature among `features` and the
+    /// place in the cotangent.
+    pub(super) fn new(
+        columns: usize,
+        keep: &[bool],
+        features: usize,
+        source: impl Fn(usize) -> usize,
+        target: impl Fn(usize, usize) -> (usize, usize),
+    ) -> Self {
+        let mut survivors = Survivors::default();
+        let mut entries = Vec::new();
+        survivors.starts.push(0);
+        for (row, bits) in keep.chunks_exact(columns).enumerate() {
+            for (column, _) in bits.iter().enumerate().filter(|(_, keep)| **keep) {
+                let (feature, place) = target(row, column);
+                entries.push((feature, place as u32, survivors.sources.len() as u32));
+                survivors.sources.push(source(column) as u32);
             }
-            starts.push(kept_columns.len() as u32);
+            survivors.starts.push(survivors.sources.len() as u32);
         }
-        let mut column_starts = vec![0u32];
-        for count in counts {
-            column_starts.push(column_starts[column_starts.len() - 1] + count);
-        }
-        let mut next = column_starts.clone();
-        let mut places = vec![(0, 0); kept_columns.len()];
-        for row in 0..rows {
-            for place in starts[row]..starts[row + 1] {
-                let slot = &mut next[kept_columns[place as usize] as usize];
-                places[*slot as usize] = (row as u32, place);
-                *slot += 1;
-            }
-        }
-        Survivors {
-            starts,
-            columns: kept_columns,
-            column_starts,
-            places,
-        }
+        entries.sort_by_key(|entry| entry.0);
+        survivors.feature_starts = (0..=features)
+            .map(|feature| entries.partition_point(|entry| entry.0 < feature) as u32)
+            .collect();
+        survivors.targets = entries.into_iter().map(|(_, place, number)| (place, number)).collect();
+        survivors
     }
 }
 
@@ -118,7 +119,7 @@ fn add_multiple<T: Real, const K: usize, const FUSED: bool>(weight: T, x: &Lanes
 
 /// Zero where the gate is not positive.
 #[inline(always)]
-fn close<T: Real, const K: usize>(values: &mut Lanes<T, K>, gate: &Lanes<T, K>) {
+pub(super) fn close<T: Real, const K: usize>(values: &mut Lanes<T, K>, gate: &Lanes<T, K>) {
     for (value, gate) in values.as_flattened_mut().iter_mut().zip(gate.as_flattened()) {
         let open = *value;
         *value = if *gate > T::ZERO { open } else { T::ZERO };
@@ -127,7 +128,7 @@ fn close<T: Real, const K: usize>(values: &mut Lanes<T, K>, gate: &Lanes<T, K>) 
 
 /// Zero where the value is not positive.
 #[inline(always)]
-fn rectify<T: Real, const K: usize>(values: &mut Lanes<T, K>) {
+pub(super) fn rectify<T: Real, const K: usize>(values: &mut Lanes<T, K>) {
     for value in values.as_flattened_mut() {
         *value = if *value > T::ZERO { *value } else { T::ZERO };
     }
@@ -146,12 +147,12 @@ pub(super) struct Forward<'a, T, const K: usize> {
 impl<T: Real, const K: usize> Forward<'_, T, K> {
     #[inline(always)]
     fn run<const FUSED: bool>(self) {
-        let Survivors { starts, columns, .. } = self.survivors;
+        let Survivors { starts, sources, .. } = self.survivors;
         for (row, out) in self.output.iter_mut().enumerate() {
             let span = starts[row] as usize..starts[row + 1] as usize;
             let mut sum = [[self.bias.map_or(T::ZERO, |b| b[row]); STRIP]; K];
-            for (&column, &weight) in columns[span.clone()].iter().zip(&self.values[span]) {
-                let x = &self.input[column as usize];
+            for (&source, &weight) in sources[span.clone()].iter().zip(&self.values[span]) {
+                let x = &self.input[source as usize];
                 add_multiple::<T, K, FUSED>(weight, x, &mut sum);
             }
             *out = sum;
@@ -167,6 +168,8 @@ pub(super) struct PullBack<'a, T, const K: usize> {
     pub(super) survivors: &'a Survivors,
     pub(super) values: &'a [T],
     pub(super) delta: &'a [Lanes<T, K>],
+    /// The first feature of the output.
+    pub(super) first: usize,
     pub(super) gate: Option<&'a [Lanes<T, K>]>,
     pub(super) output: &'a mut [Lanes<T, K>],
 }
@@ -175,18 +178,21 @@ impl<T: Real, const K: usize> PullBack<'_, T, K> {
     #[inline(always)]
     fn run<const FUSED: bool>(self) {
         let Survivors {
-            column_starts, places, ..
+            feature_starts,
+            targets,
+            ..
         } = self.survivors;
-        for (column, out) in self.output.iter_mut().enumerate() {
-            let span = column_starts[column] as usize..column_starts[column + 1] as usize;
+        for (index, out) in self.output.iter_mut().enumerate() {
+            let feature = self.first + index;
+            let span = feature_starts[feature] as usize..feature_starts[feature + 1] as usize;
             let mut sum = [[T::ZERO; STRIP]; K];
-            for &(row, place) in &places[span] {
-                let (weight, d) = (self.values[place as usize], &self.delta[row as usize]);
+            for &(place, number) in &targets[span] {
+                let (weight, d) = (self.values[number as usize], &self.delta[place as usize]);
                 add_multiple::<T, K, FUSED>(weight, d, &mut sum);
             }
             *out = sum;
             if let Some(gate) = self.gate {
-                close(out, &gate[column]);
+                close(out, &gate[index]);
             }
         }
     }
@@ -204,17 +210,17 @@ pub(super) struct WeightGradient<'a, T, const K: usize> {
 impl<T: Real, const K: usize> WeightGradient<'_, T, K> {
     #[inline(always)]
     fn run<const FUSED: bool>(self) {
-        let Survivors { starts, columns, .. } = self.survivors;
+        let Survivors { starts, sources, .. } = self.survivors;
         for (row, delta) in self.delta.iter().enumerate() {
             let span = starts[row] as usize..starts[row + 1] as usize;
-            let (columns, gradient) = (&columns[span.clone()], &mut self.gradient[span]);
+            let (sources, gradient) = (&sources[span.clone()], &mut self.gradient[span]);
             let delta = *delta;
-            let (groups, rest) = columns.as_chunks::<STRIP>();
+            let (groups, rest) = sources.as_chunks::<STRIP>();
             let (out, out_rest) = gradient.as_chunks_mut::<STRIP>();
             for (group, out) in groups.iter().zip(out) {
                 let mut partial = [[T::ZERO; STRIP]; STRIP];
-                for (partial, &column) in partial.iter_mut().zip(group) {
-                    *partial = folded_product::<T, K, FUSED>(&delta, &self.input[column as usize]);
+                for (partial, &source) in partial.iter_mut().zip(group) {
+                    *partial = folded_product::<T, K, FUSED>(&delta, &self.input[source as usize]);
                 }
                 let sums = sums_of_rows(&partial);
                 for (out, sum) in out.iter_mut().zip(sums) {
@@ -223,8 +229,8 @@ impl<T: Real, const K: usize> WeightGradient<'_, T, K> {
             }
             if !rest.is_empty() {
                 let mut partial = [[T::ZERO; STRIP]; STRIP];
-                for (partial, &column) in partial.iter_mut().zip(rest) {
-                    *partial = folded_product::<T, K, FUSED>(&delta, &self.input[column as usize]);
+                for (partial, &source) in partial.iter_mut().zip(rest) {
+                    *partial = folded_product::<T, K, FUSED>(&delta, &self.input[source as usize]);
                 }
                 for (out, sum) in out_rest.iter_mut().zip(sums_of_rows(&partial)) {
                     *out = if self.add { *out + sum } else { sum };
@@ -280,46 +286,6 @@ fn sum_of_row<T: Real>(row: &[T; STRIP]) -> T {
     ((a + c) + (b + d)) + ((e + g) + (f + h))
 }
 
-/// `Z ← Z + b 1ᵀ`, then `max(0, Z)` where `rectify`: what follows a product that was not over survivors.
-pub(super) struct Finish<'a, T, const K: usize> {
-    pub(super) bias: Option<&'a [T]>,
-    pub(super) output: &'a mut [Lanes<T, K>],
-    pub(super) rectify: bool,
-}
-
-impl<T: Real, const K: usize> Finish<'_, T, K> {
-    #[inline(always)]
-    fn run<const FUSED: bool>(self) {
-        for (row, out) in self.output.iter_mut().enumerate() {
-            if let Some(bias) = self.bias {
-                for strip in out.iter_mut() {
-                    for value in strip {
-                        *value += bias[row];
-                    }
-                }
-            }
-            if self.rectify {
-                rectify(out);
-            }
-        }
-    }
-}
-
-/// Zero where the gate is not positive.
-pub(super) struct Close<'a, T, const K: usize> {
-    pub(super) gate: &'a [Lanes<T, K>],
-    pub(super) values: &'a mut [Lanes<T, K>],
-}
-
-impl<T: Real, const K: usize> Close<'_, T, K> {
-    #[inline(always)]
-    fn run<const FUSED: bool>(self) {
-        for (values, gate) in self.values.iter_mut().zip(self.gate) {
-            close(values, gate);
-        }
-    }
-}
-
 /// `b̄ ← Z̄ 1`; added to what is there when `add`.
 pub(super) struct BiasGradient<'a, T, const K: usize> {
     pub(super) delta: &'a [Lanes<T, K>],
@@ -343,45 +309,14 @@ impl<T: Real, const K: usize> BiasGradient<'_, T, K> {
     }
 }
 
-/// Samples turned into lanes: `output[j][lane] ← inputs[rows[lane]][j]`, the last sample again in the lanes left over.
-pub(super) struct Gather<'a, T, const K: usize> {
-    pub(super) inputs: &'a Array<T>,
-    pub(super) rows: &'a [usize],
-    pub(super) output: &'a mut [Lanes<T, K>],
-}
-
-impl<T: Real, const K: usize> Gather<'_, T, K> {
-    #[inline(always)]
-    fn run<const FUSED: bool>(self) {
-        // A strip of samples at a time, few enough streams for the processor to read ahead, in square tiles.
-        for strip in 0..K {
-            let last = self.rows.len() - 1;
-            let rows: [&[T]; STRIP] =
-                std::array::from_fn(|lane| self.inputs.row(self.rows[(strip * STRIP + lane).min(last)]));
-            let tiles = rows.map(|row| row.as_chunks::<STRIP>().0);
-            let (outputs, rest) = self.output.as_chunks_mut::<STRIP>();
-            for (tile, output) in outputs.iter_mut().enumerate() {
-                let square: [[T; STRIP]; STRIP] = std::array::from_fn(|lane| tiles[lane][tile]);
-                for (feature, out) in output.iter_mut().enumerate() {
-                    out[strip] = std::array::from_fn(|lane| square[lane][feature]);
-                }
-            }
-            let done = outputs.len() * STRIP;
-            for (feature, out) in rest.iter_mut().enumerate() {
-                out[strip] = std::array::from_fn(|lane| rows[lane][done + feature]);
-            }
-        }
-    }
-}
-
 /// Kernels that choose the fused multiply-add by the instructions at hand.
 macro_rules! dispatched {
     ($($kernel:ident),*) => {$(
-        impl<T: Real, const K: usize> WithSimd for $kernel<'_, T, K> {
+        impl<T: crate::networks::Real, const K: usize> pulp::WithSimd for $kernel<'_, T, K> {
             type Output = ();
 
             #[inline(always)]
-            fn with_simd<S: Simd>(self, _: S) {
+            fn with_simd<S: pulp::Simd>(self, _: S) {
                 // Every instruction set beyond the scalar one that is dispatched to has the fused operation.
                 if S::F32_LANES > 1 {
                     self.run::<true>();
@@ -393,4 +328,5 @@ macro_rules! dispatched {
     )*};
 }
 
-dispatched!(Forward, PullBack, WeightGradient, BiasGradient, Finish, Close, Gather);
+dispatched!(Forward, PullBack, WeightGradient, BiasGradient);
+pub(super) use dispatched;

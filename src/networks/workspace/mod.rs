@@ -1,12 +1,16 @@
 //! The in-place path of training: the same loss and gradient as [`Network::gradient`], without an allocation a step and
 //! at a cost that follows the density.
 
+mod chain;
 mod coordinates;
 mod dense;
+mod field;
 mod lanes;
-mod sparse;
+mod node;
 #[cfg(test)]
 mod tests;
+mod turn;
+mod window;
 
 use super::array::Array;
 use super::general::General;
@@ -50,7 +54,7 @@ pub struct Score {
 #[derive(Debug)]
 enum Engine<T> {
     Dense(dense::Chain<T>),
-    Sparse(sparse::Chain<T>),
+    Lanes(chain::Chain<T>),
     General(General<T>),
 }
 
@@ -100,12 +104,13 @@ impl<T: Real> Workspace<T> {
     pub fn new(network: &Network, mask: &Mask, capacity: usize) -> Self {
         let (layout, capacity) = (network.layout(), capacity.max(1));
         assert!(layout.check_mask(mask).is_ok(), "workspace: mask");
-        let whole = network.is_multilayer() && layout.density(mask) < sparse_density::<T>();
+        let bound = sparse_density::<T>();
+        let lanes = chain::is_chain(network) && (!network.is_multilayer() || layout.density(mask) < bound);
         let coordinates = Coordinates::new(layout, mask, |kept, weights| {
-            whole && sparse::is_sparse::<T>(kept, weights)
+            lanes && (kept as f64) < bound * weights as f64
         });
-        let engine = if whole {
-            Engine::Sparse(sparse::Chain::new(network, mask, &coordinates))
+        let engine = if lanes {
+            Engine::Lanes(chain::Chain::new(network, mask, &coordinates))
         } else if network.is_multilayer() {
             Engine::Dense(dense::Chain::new(network, capacity))
         } else {
@@ -196,7 +201,7 @@ impl<T: Real> Workspace<T> {
         );
         match &mut self.engine {
             Engine::Dense(chain) => chain.loss_and_gradient(own, inputs, targets, rows, loss, gradient),
-            Engine::Sparse(chain) => chain.loss_and_gradient(own, inputs, targets, rows, loss, gradient),
+            Engine::Lanes(chain) => chain.loss_and_gradient(own, inputs, targets, rows, loss, gradient),
             Engine::General(general) => general.loss_and_gradient(own, inputs, targets, rows, loss, gradient),
         }
     }
@@ -209,7 +214,7 @@ impl<T: Real> Workspace<T> {
         self.assert_fit(own, inputs, targets);
         let (sum, right) = match &mut self.engine {
             Engine::Dense(chain) => chain.score(own, inputs, targets, loss),
-            Engine::Sparse(chain) => chain.score(own, inputs, targets, loss),
+            Engine::Lanes(chain) => chain.score(own, inputs, targets, loss),
             Engine::General(general) => general.score(own, inputs, targets, loss),
         };
         let n = inputs.rows() as f64;
