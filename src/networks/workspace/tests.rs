@@ -1,5 +1,5 @@
 use super::*;
-use crate::networks::Activation;
+use crate::networks::{Activation, ImageShape, NetworkBuilder, Padding, PoolingKind};
 use crate::seed::Seed;
 use rand::RngExt;
 
@@ -82,8 +82,9 @@ fn masks(network: &Network) -> Vec<(String, Mask)> {
     let only = |kept: &dyn Fn(usize, usize, usize) -> bool| {
         let mut mask = layout.full_mask();
         for (layer, slot) in layout.weight_slots().enumerate() {
+            let columns = slot.len() / slot.shape[0];
             for (place, index) in slot.range.clone().enumerate() {
-                mask.set(index, kept(layer, place / slot.shape[1], place % slot.shape[1]));
+                mask.set(index, kept(layer, place / columns, place % columns));
             }
         }
         mask
@@ -116,20 +117,21 @@ fn masks(network: &Network) -> Vec<(String, Mask)> {
 }
 
 /// Every path against the generic gradient: on the own coordinates alone, whatever stood there before.
-fn agrees<T: Real>(rest: &str, epsilon: f64) {
-    let network = Network::preset(&format!("mlp:24-11:{rest}"), 19, 4).unwrap();
+fn agrees<T: Real>(network: &Network, epsilon: f64) {
     let full: Vec<T> = network
         .initial(&Seed::root(2), &"lecun:bias=0.4".parse().unwrap())
         .unwrap();
-    let inputs = Array::from_fn(140, 19, |i, j| T::of(((7 * i + 3 * j + i * j) % 23) as f64 / 8.0 - 1.4));
+    let inputs = Array::from_fn(140, network.inputs(), |i, j| {
+        T::of(((7 * i + 3 * j + i * j) % 23) as f64 / 8.0 - 1.4)
+    });
     let labels: Vec<usize> = (0..140).map(|i| (i * i) % 4).collect();
     let targets = Loss::CrossEntropy.targets((&labels).into(), 140, 4).unwrap();
     // Nested sums of at most 19, 24, 11 and 130 products of numbers of size 1.
     let tolerance = 4.0 * (19 + 24 + 11 + 130) as f64 * epsilon;
-    for (name, mask) in masks(&network) {
+    for (name, mask) in masks(network) {
         let mut masked = full.clone();
         mask.apply(&mut masked).unwrap();
-        let mut workspace = Workspace::<T>::new(&network, &mask, 130);
+        let mut workspace = Workspace::<T>::new(network, &mask, 130);
         // What is pruned is not taken over, whatever it is.
         let own = workspace.gather(&full);
         let mut back: Vec<T> = masked.iter().map(|_| T::ZERO).collect();
@@ -160,7 +162,8 @@ fn agrees<T: Real>(rest: &str, epsilon: f64) {
                 let (a, b) = (a.to_f64(), b.to_f64());
                 assert!(
                     (a - b).abs() <= tolerance * (1.0 + b.abs()),
-                    "{rest} {name}, batch {batch}, parameter {index}: {a} against {b}"
+                    "{} {name}, batch {batch}, parameter {index}: {a} against {b}",
+                    network.name()
                 );
             }
         }
@@ -179,8 +182,70 @@ fn agrees<T: Real>(rest: &str, epsilon: f64) {
 fn every_path_gives_the_generic_gradient_under_every_mask_and_batch_size() {
     for activation in Activation::ALL {
         for rest in ["", ":no-bias"] {
-            agrees::<f64>(&format!("{activation}{rest}"), f64::EPSILON);
-            agrees::<f32>(&format!("{activation}{rest}"), f64::from(f32::EPSILON));
+            let network = Network::preset(&format!("mlp:24-11:{activation}{rest}"), 19, 4).unwrap();
+            agrees::<f64>(&network, f64::EPSILON);
+            agrees::<f32>(&network, f64::from(f32::EPSILON));
+        }
+    }
+}
+
+/// Small networks with every kind of node: borders of every width, windows that do not fill the image, both poolings,
+/// planes to interleave or a single one, an activation behind a pooling, layers without one.
+fn convolutional(activation: Activation, bias: bool) -> Vec<Network> {
+    let image = |channels, height, width| ImageShape {
+        channels,
+        height,
+        width,
+    };
+    let build = |name: &str, image: ImageShape| NetworkBuilder::new(name, image).unwrap().biased(bias);
+    let two = build("two convolutions", image(3, 6, 5))
+        .convolution(9, 3, 1, Padding::Zero(1))
+        .unwrap()
+        .activation(activation)
+        .convolution(10, 3, 1, Padding::Zero(1))
+        .unwrap()
+        .activation(activation)
+        .pool(PoolingKind::Largest, 2, 2)
+        .unwrap();
+    let narrow = build("no border", image(1, 7, 7))
+        .convolution(6, 3, 1, Padding::Zero(0))
+        .unwrap()
+        .pool(PoolingKind::Mean, 2, 2)
+        .unwrap()
+        .activation(activation)
+        .convolution(7, 2, 1, Padding::Zero(1))
+        .unwrap()
+        .activation(activation)
+        .pool(PoolingKind::Mean, 1, 3)
+        .unwrap();
+    let pooled = build("pooled twice", image(2, 8, 8))
+        .convolution(5, 5, 1, Padding::Zero(2))
+        .unwrap()
+        .activation(activation)
+        .pool(PoolingKind::Largest, 2, 2)
+        .unwrap()
+        .convolution(8, 4, 1, Padding::Zero(3))
+        .unwrap()
+        .pool(PoolingKind::Largest, 3, 2)
+        .unwrap()
+        .activation(activation);
+    [two, narrow, pooled]
+        .map(|builder| {
+            let hidden = builder.dense(11).unwrap().activation(activation);
+            hidden.dense(4).unwrap().build().unwrap()
+        })
+        .into()
+}
+
+#[test]
+fn convolutions_in_lanes_give_the_generic_gradient_under_every_mask_and_batch_size() {
+    for activation in [Activation::Relu, Activation::Tanh, Activation::Gelu] {
+        for bias in [true, false] {
+            for network in convolutional(activation, bias) {
+                assert!(chain::is_chain(&network), "{}", network.name());
+                agrees::<f64>(&network, f64::EPSILON);
+                agrees::<f32>(&network, f64::from(f32::EPSILON));
+            }
         }
     }
 }
