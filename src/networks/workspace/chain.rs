@@ -33,6 +33,8 @@ pub(super) struct Chain<T> {
     outputs: Vec<T>,
     targets: Vec<T>,
     cotangent: Vec<T>,
+    /// Room for those of one sample.
+    exponentials: Vec<f64>,
 }
 
 /// Strips of the widest chunk: 64 samples in single precision and 32 in double fill half of sixteen vector registers of
@@ -202,6 +204,7 @@ impl<T: Real> Chain<T> {
             nodes,
             targets: outputs.clone(),
             cotangent: outputs.clone(),
+            exponentials: vec![0.0; network.classes()],
             outputs,
         }
     }
@@ -318,8 +321,7 @@ impl<T: Real> Chain<T> {
         let length = samples * self.classes;
         let (outputs, targets) = (&self.outputs[..length], &self.targets[..length]);
         let cotangent = &mut self.cotangent[..length];
-        let value = loss.sum(outputs, targets, self.classes);
-        loss.gradient_into(outputs, targets, self.classes, total, cotangent);
+        let value = loss.sum_and_gradient_into(outputs, targets, total, cotangent, &mut self.exponentials);
         for (class, lanes) in last.delta.lanes_mut::<K>(self.classes).iter_mut().enumerate() {
             let lanes = lanes.as_flattened_mut();
             lanes[samples..].fill(T::ZERO);

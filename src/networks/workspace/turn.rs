@@ -126,21 +126,30 @@ impl<T: Real, const K: usize> Unpool<'_, T, K> {
             let top = pooled(self.input, self.pixels, channel, true);
             let mut left = *delta;
             for (&pixel, &place) in self.pixels.iter().zip(self.places) {
-                let (input, out) = (&self.input[pixel + channel], &mut self.output[place + channel]);
-                for strip in 0..K {
-                    for lane in 0..STRIP {
-                        let (value, rest) = (input[strip][lane], left[strip][lane]);
-                        let won = value == top[strip][lane];
-                        out[strip][lane] = if won { rest } else { T::ZERO };
-                        left[strip][lane] = if won { T::ZERO } else { rest };
-                    }
-                }
+                let input = self.input[pixel + channel];
+                let mut part = taken(&input, &top, &mut left);
                 if self.gated {
-                    close(out, input);
+                    close(&mut part, &input);
                 }
+                self.output[place + channel] = part;
             }
         }
     }
+}
+
+/// What is left, where the value is the largest; nothing is left there then.
+#[inline(always)]
+fn taken<T: Real, const K: usize>(value: &Lanes<T, K>, top: &Lanes<T, K>, left: &mut Lanes<T, K>) -> Lanes<T, K> {
+    let mut part = [[T::ZERO; STRIP]; K];
+    for strip in 0..K {
+        for lane in 0..STRIP {
+            let rest = left[strip][lane];
+            let won = value[strip][lane] == top[strip][lane];
+            part[strip][lane] = if won { rest } else { T::ZERO };
+            left[strip][lane] = if won { T::ZERO } else { rest };
+        }
+    }
+    part
 }
 
 /// Samples turned into lanes: `output[j][lane] ← inputs[rows[lane]][first + j]`, the last sample again in the lanes left over.
