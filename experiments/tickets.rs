@@ -2,7 +2,7 @@
 
 use ticketsense::data::{Dataset, Split};
 use ticketsense::harness::{Context, Scale};
-use ticketsense::networks::{Array, Initialisation};
+use ticketsense::networks::{Array, Initialisation, InputShape};
 use ticketsense::pruning::{Criterion, ImpData, ImpPlan, ImpRun, Scope};
 use ticketsense::training::{Examples, Optimiser, TrainingPlan};
 use ticketsense::{Result, Seed};
@@ -34,6 +34,7 @@ pub struct TicketData {
     training: Samples,
     validation: Samples,
     test: Samples,
+    shape: InputShape,
     classes: usize,
     identity: String,
 }
@@ -45,6 +46,7 @@ impl TicketData {
             training: Samples::new(dataset, Split::Train)?,
             validation: Samples::new(dataset, Split::Validation)?,
             test: Samples::new(dataset, Split::Test)?,
+            shape: dataset.shape(),
             classes: dataset.classes(),
             identity: dataset.checksum().to_string(),
         })
@@ -56,6 +58,7 @@ impl TicketData {
             training: self.training.examples(),
             validation: self.validation.examples(),
             test: self.test.examples(),
+            shape: self.shape,
             classes: self.classes,
             identity: &self.identity,
         }

@@ -65,6 +65,7 @@ pub(super) fn rows(number: usize, context: &Context<'_>, seed: &Seed) -> Result<
         training: examples,
         validation: watched,
         test: watched,
+        shape: data.shape(),
         classes: data.classes(),
         identity: data.checksum(),
     };

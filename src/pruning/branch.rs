@@ -91,12 +91,13 @@ impl Control {
     /// Refuses a network for which this control does not exist, before anything is trained.
     ///
     /// # Errors
-    /// [`Error::Argument`] for [`Control::SmallDense`] of a network without hidden layers: it cannot be made smaller.
+    /// [`Error::Argument`] for [`Control::SmallDense`] of a network that is no multilayer perceptron with hidden layers, whose
+    /// widths it would shrink.
     pub fn check(self, network: &Network) -> Result<()> {
-        if self == Control::SmallDense && network.depth() < 2 {
+        if self == Control::SmallDense && (network.depth() < 2 || !network.is_multilayer()) {
             return Err(Error::argument(
                 "controls",
-                "a network with a hidden layer for small-dense",
+                "a multilayer perceptron with a hidden layer for small-dense",
                 network.name(),
             ));
         }
@@ -235,6 +236,7 @@ mod tests {
                 training: examples,
                 validation: examples,
                 test: examples,
+                shape: 6.into(),
                 classes: 3,
                 identity: "small",
             }

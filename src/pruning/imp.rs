@@ -6,7 +6,7 @@ use super::run::{ImpRun, Round, TrainingOutcome, emptied};
 use super::select::{LayerRate, Scope, prune_lowest};
 use super::stages::{Keeper, NotKept, Stage};
 use crate::error::{Error, Result};
-use crate::networks::{Initialisation, Loss, Network, SlotKind};
+use crate::networks::{Initialisation, InputShape, Loss, Network, SlotKind};
 use crate::outcome::Status;
 use crate::seed::Seed;
 use crate::support::Mask;
@@ -78,6 +78,8 @@ pub struct ImpData<'a> {
     pub validation: Examples<'a, f32>,
     /// Judged once a round, at the end.
     pub test: Examples<'a, f32>,
+    /// What a sample is.
+    pub shape: InputShape,
     /// Number of classes.
     pub classes: usize,
     /// Names the data set, its checksum, normalisation and split.
@@ -137,7 +139,7 @@ impl ImpPlan {
     /// # Errors
     /// As [`Network::preset`].
     pub fn build_network(&self, data: &ImpData<'_>) -> Result<Network> {
-        Network::preset(&self.network, data.training.inputs.columns(), data.classes)
+        Network::preset(&self.network, data.shape, data.classes)
     }
 
     /// The weight layers with the fraction each loses in a round.

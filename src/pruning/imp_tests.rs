@@ -62,6 +62,7 @@ pub(super) fn data<'a>(training: &'a Clouds, other: &'a Clouds) -> ImpData<'a> {
         training: training.examples(),
         validation,
         test,
+        shape: training.inputs.columns().into(),
         classes: 3,
         identity: "clouds",
     }

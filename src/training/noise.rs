@@ -171,7 +171,7 @@ impl<'a, T: Real> Gradients<'a, T> {
             targets: examples.loss_targets(loss, network.classes())?,
             examples,
             loss,
-            workspace: Workspace::new(network, batch),
+            workspace: Workspace::new(network, &network.layout().full_mask(), batch),
             gradient: vec![T::ZERO; theta.len()],
         })
     }

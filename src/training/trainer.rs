@@ -13,7 +13,6 @@ use crate::outcome::Status;
 use crate::seed::Seed;
 use crate::support::Mask;
 use rand::seq::SliceRandom;
-use std::ops::Range;
 
 /// Samples with the class of each, and what the outputs are compared with where that is something else.
 #[derive(Clone, Copy, Debug)]

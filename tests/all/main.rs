@@ -4,5 +4,6 @@ mod architecture;
 mod cli;
 mod experiments;
 mod imp;
+mod presets;
 mod program;
 mod resume;

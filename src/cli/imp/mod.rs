@@ -25,7 +25,10 @@ pub fn run(matches: &ArgMatches) -> Result<Answer> {
     let controls = options::controls(option::<String>(matches, "controls")?)?;
     let choice: DataChoice = option::<String>(matches, "data")?.parse()?;
     let out: &PathBuf = option(matches, "out")?;
-    let dataset = data::load_normalised(&choice, option::<String>(matches, "normalisation")?.parse()?)?;
+    let dataset = match matches.get_one::<String>("normalisation") {
+        Some(name) => data::load_normalised(&choice, name.parse()?)?,
+        None => data::load(&choice)?,
+    };
     let plan = asked.plan(dataset.image())?;
     let samples = Samples::new(&dataset)?;
     let network = plan.build_network(&samples.view())?;

@@ -5,7 +5,7 @@ use clap::parser::ValueSource;
 use clap::{Arg, ArgMatches, value_parser};
 use std::collections::BTreeMap;
 use std::path::PathBuf;
-use ticketsense::data::{self, ImageShape};
+use ticketsense::data::ImageShape;
 use ticketsense::networks::{Initialisation, Loss};
 use ticketsense::pruning::{Control, Criterion, ImpPlan, Retraining, Scope};
 use ticketsense::training::{Mixing, Optimiser, Schedule, TrainingPlan};
@@ -33,18 +33,16 @@ pub fn command() -> clap::Command {
              was not: an interrupted run goes on where it was, and more --rounds begin with those that are there.\n\
              One round is pruning at once.",
         )
-        .arg(needed("data", "SET|DIR", "The data: a set's name (digits) or a folder"))
-        .arg(usual(
-            "normalisation",
-            "NAME",
-            data::DEFAULT_NORMALISATION.as_str(),
+        .arg(needed("data", "SET|DIR", "The data: digits, sequences:first, sequences:majority, sequences:recall, a folder, or a .csv file"))
+        .arg(Arg::new("normalisation").long("normalisation").value_name("NAME").help(
             "Of the inputs: raw (as stored), unit (divided by the largest value of the format) or standardised (mean 0, \
-             variance 1 over all training pixels)",
+             variance 1 over all training pixels), which is what is done to all but tokens when not given",
         ))
         .arg(needed(
             "network",
             "PRESET",
-            "lenet-300-100, linear, or mlp:100-50, each with :tanh, :no-bias and the like",
+            "linear, mlp:100-50, lenet-300-100, lenet-5, conv-2, conv-4, conv-6, resnet-20, transformer or rnn, with options \
+             such as :tanh, :no-bias, :batch-norm, :dropout=0.5",
         ))
         .arg(needed("rounds", "N", "Pruning rounds after the dense training").value_parser(value_parser!(usize)))
         .arg(

@@ -13,7 +13,7 @@ use std::sync::atomic::{AtomicU32, Ordering};
 use std::sync::{Mutex, PoisonError};
 use ticketsense::data::{Dataset, Split, npy};
 use ticketsense::harness::{Build, Stop};
-use ticketsense::networks::Array;
+use ticketsense::networks::{Array, InputShape};
 use ticketsense::pruning::{Control, ImpData, ImpPlan, ImpRun, StageFolder, TrainingOutcome, kept_weights};
 use ticketsense::table::{Column, Table};
 use ticketsense::training::Examples;
@@ -77,6 +77,7 @@ pub const TICKET: &str = "ticket";
 #[derive(Debug)]
 pub struct Samples {
     splits: [(Array<f32>, Vec<usize>); 3],
+    shape: InputShape,
     classes: usize,
     identity: String,
 }
@@ -97,6 +98,7 @@ impl Samples {
         };
         Ok(Samples {
             splits: [of(Split::Train)?, of(Split::Validation)?, of(Split::Test)?],
+            shape: dataset.shape(),
             classes: dataset.classes(),
             identity: dataset.checksum().to_string(),
         })
@@ -109,6 +111,7 @@ impl Samples {
             training: Examples::labelled(&training.0, &training.1),
             validation: Examples::labelled(&validation.0, &validation.1),
             test: Examples::labelled(&test.0, &test.1),
+            shape: self.shape,
             classes: self.classes,
             identity: &self.identity,
         }
