@@ -189,6 +189,35 @@ impl Dataset {
         Ok(out)
     }
 
+    /// Inputs and labels of the training, validation and test split, for a program that holds the data once: where the
+    /// splits follow one another, as those of the real sets do, the training inputs are not copied.
+    ///
+    /// # Errors
+    /// None for a data set that was made by [`Dataset::new`].
+    pub fn into_splits(mut self) -> Result<[(Array<f32>, Vec<usize>); 3]> {
+        let splits = std::mem::take(&mut self.splits);
+        let lists = Split::ALL.map(|split| splits.of(split));
+        let labels = [0, 1, 2].map(|k: usize| lists[k].iter().map(|&i| self.labels[i]).collect::<Vec<usize>>());
+        let in_order = lists.iter().copied().flatten().copied().eq(0..self.labels.len());
+        let parts = if in_order {
+            let mut rest = std::mem::take(&mut self.inputs);
+            let mut last = rest.split_off((lists[0].len() + lists[1].len()) * self.features);
+            let middle = rest.split_off(lists[0].len() * self.features);
+            rest.shrink_to_fit();
+            last.shrink_to_fit();
+            [rest, middle, last]
+        } else {
+            [self.rows(lists[0])?, self.rows(lists[1])?, self.rows(lists[2])?]
+        };
+        let mut labels = labels.into_iter();
+        let mut of = |values: Vec<f32>| -> Result<(Array<f32>, Vec<usize>)> {
+            let labels = labels.next().unwrap_or_default();
+            Ok((Array::new(labels.len(), self.features, values)?, labels))
+        };
+        let [train, validation, test] = parts;
+        Ok([of(train)?, of(validation)?, of(test)?])
+    }
+
     /// As [`Dataset::rows`], into a buffer of `indices.len() · features` numbers.
     ///
     /// # Errors

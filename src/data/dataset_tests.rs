@@ -188,3 +188,28 @@ fn the_last_twelfth_of_the_training_part_validates() {
     assert_eq!((mnist.validation[0], mnist.test[0]), (55_000, 60_000));
     assert!(Splits::last_twelfth_validates(11, 1).validation.is_empty());
 }
+
+#[test]
+fn taking_a_data_set_apart_gives_the_rows_of_every_split_whether_they_stand_in_order_or_not() {
+    let values: Vec<f32> = (0..39).map(|v| v as f32).collect();
+    for splits in [Splits::last_twelfth_validates(12, 1), Splits::by_number(13)] {
+        let content = Content {
+            name: "counted".into(),
+            image: ImageShape {
+                channels: 1,
+                height: 1,
+                width: 3,
+            },
+            classes: 13,
+            values: RawValues::Reals(&values),
+            labels: (0..13).collect(),
+            splits,
+        };
+        let set = Dataset::new(content, Normalisation::Raw).unwrap();
+        let parts = set.clone().into_splits().unwrap();
+        for (split, (inputs, labels)) in Split::ALL.into_iter().zip(parts) {
+            assert_eq!(labels, set.split(split));
+            assert_eq!(inputs.as_slice(), set.rows::<f32>(set.split(split)).unwrap());
+        }
+    }
+}

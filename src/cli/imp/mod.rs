@@ -30,7 +30,8 @@ pub fn run(matches: &ArgMatches) -> Result<Answer> {
         None => data::load(&choice)?,
     };
     let plan = asked.plan(dataset.image())?;
-    let samples = Samples::new(&dataset)?;
+    let described = dataset.describe();
+    let samples = Samples::new(dataset)?;
     let network = plan.build_network(&samples.view())?;
     plan.layer_rates(&network)?;
     let inputs = samples.view().training.inputs;
@@ -66,7 +67,7 @@ pub fn run(matches: &ArgMatches) -> Result<Answer> {
     files::write_atomic(out.join("history.csv"), history.to_csv().as_bytes())?;
     let reused = finished.iter().filter(|seed| seed.reused).count();
     let about = summary::About {
-        data: dataset.describe(),
+        data: described,
         network: network.name().to_string(),
         weights: network.layout().prunable(),
         seeds: finished.len(),

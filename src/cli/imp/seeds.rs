@@ -83,24 +83,21 @@ pub struct Samples {
 }
 
 impl Samples {
-    /// Copies the splits out of a data set.
+    /// Takes a data set apart.
     ///
     /// # Errors
     /// [`Error::Argument`] when a split that is needed is empty.
-    pub fn new(dataset: &Dataset) -> Result<Self> {
-        let of = |split: Split| -> Result<(Array<f32>, Vec<usize>)> {
-            let indices = dataset.split(split);
-            if indices.is_empty() {
+    pub fn new(dataset: Dataset) -> Result<Self> {
+        for split in Split::ALL {
+            if dataset.split(split).is_empty() {
                 return Err(Error::argument("data", format!("some {split} samples"), dataset.name()));
             }
-            let inputs = Array::new(indices.len(), dataset.features(), dataset.rows(indices)?)?;
-            Ok((inputs, dataset.labels_of(indices)?))
-        };
+        }
         Ok(Samples {
-            splits: [of(Split::Train)?, of(Split::Validation)?, of(Split::Test)?],
             shape: dataset.shape(),
             classes: dataset.classes(),
             identity: dataset.checksum().to_string(),
+            splits: dataset.into_splits()?,
         })
     }
 
