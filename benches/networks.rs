@@ -1,10 +1,12 @@
 //! What a step, a gradient, a Hessian product and the products of a Jacobian cost on LeNet-300-100.
 
 use divan::Bencher;
+use rand::RngExt;
 use ticketsense::Seed;
 use ticketsense::linearize::{Biases, Linearisation, RowTransform};
 use ticketsense::networks::{Array, Initialisation, Loss, Network, Real, Workspace};
 use ticketsense::operators::MeasurementOperator;
+use ticketsense::support::Mask;
 use ticketsense::training::{Examples, Trainer, TrainingPlan};
 
 fn main() {
@@ -30,11 +32,22 @@ fn samples<T: Real>(count: usize) -> (Array<T>, Vec<usize>) {
 }
 
 /// Steps of one measurement: a training keeps its buffers from its first step to its last.
-const STEPS: usize = 50;
+const STEPS: usize = 20;
 
-fn adam_step<T: Real>(bencher: Bencher<'_, '_>) {
-    let (network, seed) = (lenet(), Seed::root(1));
-    let (inputs, labels) = samples::<T>(600);
+/// Every weight kept with the same chance, in a fixed pattern.
+fn random_mask(network: &Network, density: f64) -> Mask {
+    let mut rng = Seed::root(2).rng();
+    let mut mask = network.layout().full_mask();
+    for &index in network.layout().weights().indices() {
+        mask.set(index, rng.random::<f64>() < density);
+    }
+    mask
+}
+
+fn adam_step<T: Real>(bencher: Bencher<'_, '_>, network: &Network, density: f64) {
+    let seed = Seed::root(1);
+    let inputs = Array::from_fn(600, network.inputs(), |i, j| T::of((((i + 1) * (j + 3)) as f64).sin()));
+    let labels: Vec<usize> = (0..600).map(|i| i % 10).collect();
     let examples = Examples::labelled(&inputs, &labels);
     let plan = TrainingPlan {
         batch: BATCH,
@@ -42,23 +55,29 @@ fn adam_step<T: Real>(bencher: Bencher<'_, '_>) {
         evaluate_every: usize::MAX,
         ..TrainingPlan::default()
     };
-    let mask = network.layout().full_mask();
-    let trainer = Trainer::new(&network, plan, examples, examples, &mask, &seed).expect("data that fit");
-    let mut state = trainer.start(&start(&network)).expect("parameters that fit");
+    let mask = random_mask(network, density);
+    let trainer = Trainer::new(network, plan, examples, examples, &mask, &seed).expect("data that fit");
+    let mut state = trainer.start(&start(network)).expect("parameters that fit");
     bencher.counter(divan::counter::ItemsCount::new(STEPS)).bench_local(|| {
         let until = state.step + STEPS;
         trainer.advance(&mut state, until, &mut |_| true)
     });
 }
 
-#[divan::bench]
-fn adam_step_single_precision(bencher: Bencher<'_, '_>) {
-    adam_step::<f32>(bencher);
+#[divan::bench(args = [1.0, 0.25, 0.1, 0.05, 0.02])]
+fn adam_step_single_precision(bencher: Bencher<'_, '_>, density: f64) {
+    adam_step::<f32>(bencher, &lenet(), density);
 }
 
-#[divan::bench]
-fn adam_step_double_precision(bencher: Bencher<'_, '_>) {
-    adam_step::<f64>(bencher);
+#[divan::bench(args = [1.0, 0.3, 0.1, 0.05, 0.02])]
+fn adam_step_double_precision(bencher: Bencher<'_, '_>, density: f64) {
+    adam_step::<f64>(bencher, &lenet(), density);
+}
+
+#[divan::bench(args = [1.0, 0.1, 0.05], sample_count = 3, sample_size = 1)]
+fn adam_step_of_a_convolutional_network(bencher: Bencher<'_, '_>, density: f64) {
+    let network = Network::preset("conv-2", 3 * 32 * 32, 10).expect("a known preset");
+    adam_step::<f32>(bencher, &network, density);
 }
 
 #[divan::bench]

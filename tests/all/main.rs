@@ -1,5 +1,6 @@
 //! The integration tests: one target, one module a theme.
 
+mod allocation;
 mod architecture;
 mod cli;
 mod experiments;
