@@ -167,6 +167,36 @@ fn training_on_the_survivors_alone_stops_and_goes_on_to_the_same_bits() {
 }
 
 #[test]
+fn weights_that_read_inputs_which_are_always_zero_keep_their_first_values() {
+    let mut problem = problem();
+    for row in problem.inputs.as_mut_slice().chunks_exact_mut(4) {
+        (row[1], row[3]) = (0.0, -0.0);
+    }
+    assert_eq!(
+        Examples::labelled(&problem.inputs, &problem.labels).silent_inputs(),
+        [1, 3]
+    );
+    // Once with the products of dense matrices, once on the survivors.
+    for density in [0.6, 0.2] {
+        let mut rng = Seed::root(25).rng();
+        for &i in problem.network.layout().weights().indices() {
+            problem.mask.set(i, rng.random::<f64>() < density);
+        }
+        for optimiser in [Optimiser::sgd(0.05), Optimiser::adam(0.01)] {
+            let trainer = problem.trainer(plan(optimiser, Loss::CrossEntropy, 20));
+            let end = trainer.run(&problem.initial).unwrap();
+            let first = problem.network.layout().slots()[0].range.clone();
+            let kept: Vec<usize> = first.filter(|&i| problem.mask.keeps(i)).collect();
+            assert!(kept.iter().any(|i| i % 2 == 1) && kept.iter().any(|&i| end.theta[i] != problem.initial[i]));
+            for i in kept.into_iter().filter(|i| i % 2 == 1) {
+                assert_eq!(end.theta[i], problem.initial[i]);
+                assert_eq!(end.moments.first[i], 0.0);
+            }
+        }
+    }
+}
+
+#[test]
 fn training_learns_what_is_easy_to_learn() {
     let problem = problem();
     for loss in Loss::ALL {
