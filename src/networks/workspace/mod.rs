@@ -61,10 +61,17 @@ enum Engine<T> {
 /// Preallocated buffers for one network under a mask and batches of up to `capacity` samples.
 ///
 /// A workspace has *its own coordinates*: those entries of the flat parameter vector that it computes with, in their
-/// order. Where the network's density is at least [`SPARSE_DENSITY_SINGLE`] (in double precision
-/// [`SPARSE_DENSITY_DOUBLE`]) they are all of them, and pruned ones are zero. Below it, every weight layer below that
-/// density has only its survivors; the cost of a step then follows their number. The choice depends on the density
-/// alone, never on a timing, because the two ways add in different orders: runs stay reproducible.
+/// order. Three kinds of network are told apart:
+///
+/// - multilayer perceptrons whose density as a whole is at least [`SPARSE_DENSITY_SINGLE`] (in double precision
+///   [`SPARSE_DENSITY_DOUBLE`]): all coordinates, pruned ones being zero, and products of dense matrices;
+/// - below it, and chains of convolutions (stride 1, borders of zeros), pooling, activations and dense layers at any
+///   density: activations in lanes of samples. A weight layer below that density has only its survivors, and its cost
+///   follows their number; the others have all coordinates and products of dense matrices;
+/// - everything else: all coordinates, and the layers as they are written, which allocate.
+///
+/// The choice depends on network and density alone, never on a timing, because the ways add in different orders: runs
+/// stay reproducible on one type of processor.
 ///
 /// Lengths are asserted, finiteness is not looked at: the door is the caller's. A diverging run shows in a loss or a
 /// gradient that is not finite.
