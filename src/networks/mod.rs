@@ -8,6 +8,7 @@
 mod activation;
 mod array;
 mod builder;
+mod compaction;
 mod general;
 mod initialisation;
 mod layers;
@@ -32,6 +33,7 @@ mod layer_tests;
 pub use activation::Activation;
 pub use array::Array;
 pub use builder::{NetworkBuilder, NormalisationKind};
+pub use compaction::Compacted;
 pub use initialisation::{Fan, Initialisation, Scheme};
 pub use layers::{
     Attention, Convolution, Dense, Dropout, Embedding, Interleave, Layer, Normalisation, NormalisedOver, Padding,

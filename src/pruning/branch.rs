@@ -6,7 +6,7 @@ use super::retraining::Retraining;
 use super::run::{ImpRun, TrainingOutcome};
 use super::select::keep_highest;
 use crate::error::{Error, Result};
-use crate::networks::{Activation, Network};
+use crate::networks::Network;
 use crate::seed::Seed;
 use crate::support::Mask;
 use std::fmt;
@@ -181,15 +181,7 @@ fn small_network(network: &Network, weights: usize) -> Result<Network> {
     let mut hidden: Vec<usize> = network.dense_layers().map(|dense| dense.outputs).collect();
     hidden.pop();
     let (widths, _) = small_dense_widths(network.inputs(), &hidden, network.classes(), weights)?;
-    let widths: Vec<String> = widths.iter().map(usize::to_string).collect();
-    let mut name = format!("mlp:{}", widths.join("-"));
-    if network.activation() != Activation::Relu {
-        name.push_str(&format!(":{}", network.activation()));
-    }
-    if !network.has_bias() {
-        name.push_str(":no-bias");
-    }
-    Network::preset(&name, network.inputs(), network.classes())
+    network.with_hidden_widths(&widths)
 }
 
 impl fmt::Display for Control {

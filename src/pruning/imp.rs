@@ -306,7 +306,7 @@ impl ImpPlan {
                     let finished = Round {
                         round,
                         emptied: emptied(network.layout(), &mask),
-                        outcome: finish(&network, data, self.training.loss, state, first)?,
+                        outcome: finish(&network, &mask, data, self.training.loss, state, first)?,
                         mask,
                     };
                     stage.keep(keeper, &finished, (round == 0).then_some(&rewind[..]))?;
@@ -405,12 +405,13 @@ impl ImpPlan {
         let trainer = self.trainer(plan, network, data, mask, order, teacher)?;
         let mut state = trainer.start_at(from, start)?;
         trainer.advance(&mut state, usize::MAX, &mut |_| true)?;
-        finish(network, data, self.training.loss, state, start)
+        finish(network, mask, data, self.training.loss, state, start)
     }
 }
 
 fn finish(
     network: &Network,
+    mask: &Mask,
     data: &ImpData<'_>,
     loss: Loss,
     state: TrainingState<f32>,
@@ -420,10 +421,9 @@ fn finish(
     let (test_accuracy, test_loss) = if state.status == Status::Diverged {
         (1.0 / data.classes as f64, f64::INFINITY)
     } else {
-        (
-            network.accuracy(&state.theta, data.test.inputs, data.test.labels)?,
-            network.loss(&state.theta, data.test.inputs, data.test.labels, loss)?,
-        )
+        let test = Examples::labelled(data.test.inputs, data.test.labels);
+        let score = test.score(network, mask, &state.theta, loss)?;
+        (score.accuracy, score.loss)
     };
     Ok(TrainingOutcome {
         test_accuracy,

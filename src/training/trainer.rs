@@ -299,7 +299,9 @@ impl<'a, T: Real> Trainer<'a, T> {
             state.diverge();
             return Ok(());
         }
-        let score = self.watched.score(self.network, &state.theta, self.plan.loss)?;
+        let score = self
+            .watched
+            .score(self.network, self.mask, &state.theta, self.plan.loss)?;
         if !score.loss.is_finite() {
             state.diverge();
             return Ok(());

@@ -113,6 +113,31 @@ fn networks_for_sequences_learn_sentences_and_are_pruned() {
     }
 }
 
+#[test]
+fn a_shortcut_that_is_pruned_away_whole_is_named() {
+    let digits = Samples::new(&DataChoice::Digits, 100);
+    let mut plan = ImpPlan {
+        network: "resnet-20".into(),
+        training: TrainingPlan {
+            batch: 10,
+            steps: 2,
+            evaluate_every: 2,
+            ..TrainingPlan::default()
+        },
+        rounds: 1,
+        output_prune_fraction: None,
+        ..ImpPlan::default()
+    };
+    // The 1×1 convolution beside the first block that halves the image: 512 weights, of which half a weight may stay.
+    let shortcut = "convolution9.weight";
+    plan.layer_prune_fractions.insert(shortcut.into(), 0.9995);
+    let network = plan.build_network(&digits.view()).unwrap();
+    assert_eq!(network.layout().slot(shortcut).unwrap().shape, [32, 1, 1, 16]);
+    let run = plan.run(&digits.view(), &Seed::root(3), &mut |_| true).unwrap();
+    assert_eq!(run.rounds[1].emptied, [shortcut]);
+    assert!(run.rounds[0].emptied.is_empty());
+}
+
 fn real(set: &str) -> DataChoice {
     let folder = std::env::var_os("TICKETSENSE_DATA").expect("TICKETSENSE_DATA names a folder");
     DataChoice::Folder(PathBuf::from(folder).join(set))

@@ -70,6 +70,7 @@ pub fn run(matches: &ArgMatches) -> Result<Answer> {
         data: described,
         network: network.name().to_string(),
         weights: network.layout().prunable(),
+        silent: (samples.view().training.silent_inputs().len(), network.inputs()),
         seeds: finished.len(),
         reused,
         out: out.display().to_string(),

@@ -1,6 +1,7 @@
 //! What an `imp` run has to say: mean and interval over the seeds, for every round and branch.
 
 use super::super::Answer;
+use super::seeds::TICKET;
 use serde_json::{Value, json};
 use std::collections::BTreeMap;
 use std::fmt::Write;
@@ -20,6 +21,8 @@ pub struct About {
     pub network: String,
     /// Its prunable weights.
     pub weights: usize,
+    /// Features that are zero in every training sample, of how many.
+    pub silent: (usize, usize),
     /// Repetitions.
     pub seeds: usize,
     /// How many of them were there already.
@@ -35,6 +38,8 @@ struct Line {
     density: f64,
     kept: f64,
     accuracy: Summary,
+    /// Accuracy of the ticket of the same seed minus this branch's.
+    ticket_minus: Option<Summary>,
     loss: Summary,
     early_stop: Option<Summary>,
     /// The steps at which trainings diverged, in the order of the seeds.
@@ -58,6 +63,14 @@ pub fn answer(about: &About, table: &Table) -> Result<Answer> {
 }
 
 fn lines(table: &Table) -> Result<Vec<Line>> {
+    let mut tickets: BTreeMap<(i64, i64), f64> = BTreeMap::new();
+    for record in table
+        .iter()
+        .filter(|record| record.text("branch").is_ok_and(|b| b == TICKET))
+    {
+        let key = (record.integer("round")?, record.integer("seed")?);
+        tickets.insert(key, record.real("test_accuracy")?);
+    }
     let mut keys: Vec<(i64, String)> = Vec::new();
     for record in table.iter() {
         let key = (record.integer("round")?, record.text("branch")?.to_string());
@@ -70,13 +83,19 @@ fn lines(table: &Table) -> Result<Vec<Line>> {
     let mut lines = Vec::with_capacity(keys.len());
     for (round, branch) in keys {
         let (mut accuracies, mut losses, mut stops) = (Vec::new(), Vec::new(), Vec::new());
+        let mut differences = Vec::new();
         let (mut density, mut kept, mut diverged) = (0.0, 0.0, 0);
         let (mut diverged_at, mut emptied) = (Vec::new(), BTreeMap::new());
         for record in table.iter() {
             if record.integer("round")? != round || record.text("branch")? != branch {
                 continue;
             }
-            accuracies.push(record.real("test_accuracy")?);
+            let accuracy = record.real("test_accuracy")?;
+            accuracies.push(accuracy);
+            if branch != TICKET {
+                let ticket = tickets.get(&(round, record.integer("seed")?));
+                differences.extend(ticket.map(|ticket| ticket - accuracy));
+            }
             losses.extend(record.optional_real("test_loss")?);
             stops.extend(record.optional_real("early_stop_step")?);
             density += record.real("density")?;
@@ -101,6 +120,10 @@ fn lines(table: &Table) -> Result<Vec<Line>> {
             density: density / seeds,
             kept: kept / seeds,
             accuracy: Summary::of(&accuracies)?,
+            ticket_minus: match differences.is_empty() {
+                true => None,
+                false => Some(Summary::of(&differences)?),
+            },
             loss: if losses.is_empty() {
                 nothing
             } else {
@@ -148,9 +171,16 @@ fn text(about: &About, lines: &[Line]) -> Result<String> {
             reused => format!(", {reused} from earlier runs"),
         }
     );
+    if about.silent.0 > 0 {
+        let (silent, inputs) = about.silent;
+        let _ = writeln!(
+            out,
+            "{silent} of {inputs} inputs are zero in every training sample: the weights that read them are never trained"
+        );
+    }
     let _ = writeln!(
         out,
-        "\nRound  Branch       Density  Weights  Test accuracy      Test loss          Early stop at step"
+        "\nRound  Branch       Density  Weights  Test accuracy      Ticket minus it    Test loss          Early stop at step"
     );
     for line in lines {
         let stop = line
@@ -163,12 +193,13 @@ fn text(about: &About, lines: &[Line]) -> Result<String> {
         };
         let _ = writeln!(
             out,
-            "{:>5}  {:<12} {:<8.4} {:<8.0} {:<18} {:<18} {stop}{diverged}",
+            "{:>5}  {:<12} {:<8.4} {:<8.0} {:<18} {:<18} {:<18} {stop}{diverged}",
             line.round,
             line.branch,
             line.density,
             line.kept,
             mean(&line.accuracy, 4)?,
+            line.ticket_minus.as_ref().map_or(Ok(String::new()), |s| mean(s, 4))?,
             mean(&line.loss, 4)?
         );
     }
@@ -183,7 +214,7 @@ fn text(about: &About, lines: &[Line]) -> Result<String> {
         }
     }
     if about.seeds > 1 {
-        out.push_str("\nMean ± half the 95 % Student interval over seeds, on one and the same test set.\n");
+        out.push_str("\nMean ± half the 95 % Student interval over seeds, on one and the same test set; differences are paired by seed.\n");
     } else {
         out.push_str("\nOne seed, so no intervals: --seeds N gives them.\n");
     }
@@ -212,6 +243,7 @@ fn object(about: &About, lines: &[Line]) -> Result<Value> {
             "density": line.density,
             "kept": line.kept,
             "test_accuracy": statistic(&line.accuracy)?,
+            "ticket_minus": line.ticket_minus.as_ref().map(statistic).transpose()?,
             "test_loss": statistic(&line.loss)?,
             "early_stop_step": line.early_stop.as_ref().map(statistic).transpose()?,
             "diverged": line.diverged,
@@ -223,6 +255,7 @@ fn object(about: &About, lines: &[Line]) -> Result<Value> {
         "data": about.data,
         "network": about.network,
         "weights": about.weights,
+        "silent_inputs": about.silent.0,
         "seeds": about.seeds,
         "seeds_reused": about.reused,
         "level": LEVEL,

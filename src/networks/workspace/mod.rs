@@ -112,7 +112,7 @@ impl<T: Real> Workspace<T> {
         let (layout, capacity) = (network.layout(), capacity.max(1));
         assert!(layout.check_mask(mask).is_ok(), "workspace: mask");
         let bound = sparse_density::<T>();
-        let lanes = chain::is_chain(network) && (!network.is_multilayer() || layout.density(mask) < bound);
+        let lanes = Self::follows_density(network, mask) || (chain::is_chain(network) && !network.is_multilayer());
         let coordinates = Coordinates::new(layout, mask, |kept, weights| {
             lanes && (kept as f64) < bound * weights as f64
         });
@@ -130,6 +130,12 @@ impl<T: Real> Workspace<T> {
             coordinates,
             engine,
         }
+    }
+
+    /// Whether the cost of this network under this mask follows the number of survivors: whether there is a path over
+    /// them, and few enough are left for it.
+    pub fn follows_density(network: &Network, mask: &Mask) -> bool {
+        chain::is_chain(network) && network.layout().density(mask) < sparse_density::<T>()
     }
 
     /// The largest batch.
