@@ -9,6 +9,7 @@ mod linearized_tickets;
 mod percolation;
 mod phase_transition;
 mod pruned_masks;
+mod rewinding;
 mod rows;
 mod signal_propagation;
 mod support_recovery_thresholds;
@@ -21,6 +22,7 @@ use ticketsense::harness::Experiment;
 pub static EXPERIMENTS: &[&dyn Experiment] = &[
     &linearized_tickets::LinearizedTickets,
     &iterative_magnitude_pruning::IterativeMagnitudePruning,
+    &rewinding::Rewinding,
     &phase_transition::PhaseTransition,
     &jacobian_sensing::JacobianSensing,
     &conditioning::Conditioning,

@@ -1,11 +1,19 @@
-//! What the experiments on tickets share: the data as arrays, and runs of iterative pruning, each computed once.
+//! What the experiments on tickets share: the data as arrays, runs of iterative pruning, each computed once, and how
+//! trained networks are compared seed by seed.
 
 use ticketsense::data::{Dataset, Split};
 use ticketsense::harness::{Context, Scale};
 use ticketsense::networks::{Array, Initialisation, InputShape};
 use ticketsense::pruning::{Criterion, ImpData, ImpPlan, ImpRun, Scope};
+use ticketsense::statistics::{PairedComparison, holm};
 use ticketsense::training::{Examples, Optimiser, TrainingPlan};
 use ticketsense::{Result, Seed};
+
+/// The chance that all intervals and rejections of one claim together are given: two-sided, hence half of it for a
+/// one-sided statement.
+pub const LEVEL: f64 = 0.05;
+/// With fewer pairs nothing about trained networks is decided.
+pub const LEAST_PAIRS: usize = 20;
 
 /// One split as the trainer wants it.
 #[derive(Debug)]
@@ -110,4 +118,63 @@ pub fn imp_run(context: &Context<'_>, plan: &ImpPlan, seed_number: usize) -> Res
             .to_bytes(&identity)
     })?;
     ImpRun::from_bytes("stored run of iterative pruning", &bytes)
+}
+
+/// Which of some differences of means lie above a threshold, by Holm's procedure over all of them.
+pub fn above(differences: &[PairedComparison], threshold: f64) -> Result<Vec<bool>> {
+    let p_values: Result<Vec<f64>> = differences.iter().map(|d| p_above(d, threshold)).collect();
+    Ok(holm(&p_values?, LEVEL / 2.0)?.iter().map(|d| d.rejected).collect())
+}
+
+/// The one-sided p-value of "the mean difference is at most the threshold".
+fn p_above(comparison: &PairedComparison, threshold: f64) -> Result<f64> {
+    let half = comparison.p_value(threshold)? / 2.0;
+    Ok(if comparison.mean > threshold { half } else { 1.0 - half })
+}
+
+/// A fraction in words.
+pub fn percent(value: f64) -> String {
+    format!("{:.2} %", 100.0 * value)
+}
+
+/// Percentage points with their sign and their 95 % interval.
+pub fn points(comparison: &PairedComparison) -> Result<String> {
+    let interval = comparison.interval(LEVEL)?;
+    Ok(format!(
+        "{:+.2} [{:+.2}, {:+.2}] points",
+        100.0 * comparison.mean,
+        100.0 * interval.lower,
+        100.0 * interval.upper
+    ))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_one_sided_p_value_is_that_of_the_interval_whose_lower_end_is_the_threshold() {
+        let comparison = PairedComparison::of(&[3.0, 5.0, 4.5, 4.0], &[2.0, 3.0, 1.0, 2.5]).unwrap();
+        let interval = comparison.interval(0.1).unwrap();
+        // The two-sided interval at 0.1 is recomputed by bisection, good to about 1e-10 of the level.
+        assert!((p_above(&comparison, interval.lower).unwrap() - 0.05).abs() < 1e-9);
+        assert!((p_above(&comparison, interval.upper).unwrap() - 0.95).abs() < 1e-9);
+        let equal = PairedComparison::of(&[1.0, 2.0], &[1.0, 2.0]).unwrap();
+        assert_eq!(p_above(&equal, -0.1).unwrap(), 0.0);
+        assert_eq!(p_above(&equal, 0.1).unwrap(), 1.0);
+    }
+
+    #[test]
+    fn differences_are_judged_together() {
+        let difference = |mean: f64| PairedComparison {
+            pairs: 24,
+            mean,
+            standard_error: 1.0,
+        };
+        // One-sided p at 23 degrees: 2.2 gives 0.019, which passes 0.025 alone, and not with another that shows nothing.
+        assert_eq!(above(&[difference(2.2)], 0.0).unwrap(), [true]);
+        assert_eq!(above(&[difference(2.2), difference(0.1)], 0.0).unwrap(), [false, false]);
+        assert_eq!(above(&[difference(2.2), difference(5.0)], 0.0).unwrap(), [true, true]);
+        assert_eq!(above(&[difference(2.2)], 1.0).unwrap(), [false]);
+    }
 }

@@ -1,26 +1,12 @@
 //! What every comparison of trained networks needs before it may be decided, and how it is told.
 
-use super::outcomes::{LEAST_PAIRS, LEVEL, Outcome, Outcomes};
+use super::super::tickets::{LEAST_PAIRS, percent, points};
+use super::outcomes::{Outcome, Outcomes};
 use super::{DENSE, TICKET};
 use ticketsense::Result;
 use ticketsense::harness::{Decision, Verdict};
 use ticketsense::statistics::{NonInferiority, NonInferiorityVerdict, PairedComparison};
 use ticketsense::table::Table;
-
-fn percent(value: f64) -> String {
-    format!("{:.2} %", 100.0 * value)
-}
-
-/// Percentage points with their sign and their 95 % interval.
-pub fn points(comparison: &PairedComparison) -> Result<String> {
-    let interval = comparison.interval(LEVEL)?;
-    Ok(format!(
-        "{:+.2} [{:+.2}, {:+.2}] points",
-        100.0 * comparison.mean,
-        100.0 * interval.lower,
-        100.0 * interval.upper
-    ))
-}
 
 /// Enough pairs, a margin, and a task that tells good networks from bad ones.
 pub struct Assay {

@@ -1,7 +1,8 @@
 //! The claims about tickets, read off the table.
 
-use super::assay::{Assay, points};
-use super::outcomes::{LEVEL, Outcome};
+use super::super::tickets::{LEVEL, points};
+use super::assay::Assay;
+use super::outcomes::Outcome;
 use super::{DENSE, MAIN, TICKET};
 use ticketsense::harness::{Claim, Decision, Expected, Verdict};
 use ticketsense::statistics::NonInferiorityVerdict;

@@ -1,6 +1,7 @@
 //! The figure: accuracy, difference from the dense network, early stopping, and the staircase of densities.
 
-use super::outcomes::{LEVEL, Outcome, Outcomes};
+use super::super::tickets::LEVEL;
+use super::outcomes::{Outcome, Outcomes};
 use super::{DENSE, TICKET};
 use ticketsense::Result;
 use ticketsense::harness::figures::{Axis, Colour, Figure, Panel, Series};

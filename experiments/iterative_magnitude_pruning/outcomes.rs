@@ -1,16 +1,11 @@
 //! The table as paired outcomes: for each branch and round the main seeds in one order.
 
+use super::super::tickets::{LEVEL, above};
 use super::{DENSE, MAIN, PILOT, TICKET};
 use std::collections::BTreeMap;
-use ticketsense::statistics::{NonInferiority, PairedComparison, Summary, holm};
+use ticketsense::statistics::{NonInferiority, PairedComparison, Summary};
 use ticketsense::table::Table;
 use ticketsense::{Error, Result};
-
-/// The chance that all intervals and rejections of one claim together are given: two-sided, hence half of it for a
-/// one-sided statement.
-pub const LEVEL: f64 = 0.05;
-/// With fewer pairs nothing about trained networks is decided.
-pub const LEAST_PAIRS: usize = 20;
 
 /// What is compared.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -179,35 +174,14 @@ impl Outcomes {
         threshold: f64,
         rounds: &[i64],
     ) -> Result<Vec<i64>> {
-        let mut p_values = Vec::with_capacity(rounds.len());
-        for &round in rounds {
-            p_values.push(p_above(&self.difference(outcome, first, second, round)?, threshold)?);
-        }
-        let decisions = holm(&p_values, LEVEL / 2.0)?;
-        let rejected = rounds.iter().zip(decisions).filter(|(_, decision)| decision.rejected);
+        let differences: Result<Vec<_>> = rounds
+            .iter()
+            .map(|&round| self.difference(outcome, first, second, round))
+            .collect();
+        let rejected = rounds
+            .iter()
+            .zip(above(&differences?, threshold)?)
+            .filter(|(_, above)| *above);
         Ok(rejected.map(|(round, _)| *round).collect())
-    }
-}
-
-/// The one-sided p-value of "the mean difference is at most the threshold".
-fn p_above(comparison: &PairedComparison, threshold: f64) -> Result<f64> {
-    let half = comparison.p_value(threshold)? / 2.0;
-    Ok(if comparison.mean > threshold { half } else { 1.0 - half })
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn the_one_sided_p_value_is_that_of_the_interval_whose_lower_end_is_the_threshold() {
-        let comparison = PairedComparison::of(&[3.0, 5.0, 4.5, 4.0], &[2.0, 3.0, 1.0, 2.5]).unwrap();
-        let interval = comparison.interval(0.1).unwrap();
-        // The two-sided interval at 0.1 is recomputed by bisection, good to about 1e-10 of the level.
-        assert!((p_above(&comparison, interval.lower).unwrap() - 0.05).abs() < 1e-9);
-        assert!((p_above(&comparison, interval.upper).unwrap() - 0.95).abs() < 1e-9);
-        let equal = PairedComparison::of(&[1.0, 2.0], &[1.0, 2.0]).unwrap();
-        assert_eq!(p_above(&equal, -0.1).unwrap(), 0.0);
-        assert_eq!(p_above(&equal, 0.1).unwrap(), 1.0);
     }
 }
