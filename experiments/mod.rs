@@ -12,6 +12,7 @@ mod pruned_masks;
 mod rewinding;
 mod rows;
 mod signal_propagation;
+mod sparse_cost;
 mod support_recovery_thresholds;
 mod thresholding;
 mod tickets;
@@ -30,4 +31,5 @@ pub static EXPERIMENTS: &[&dyn Experiment] = &[
     &signal_propagation::SignalPropagation,
     &thresholding::Thresholding,
     &support_recovery_thresholds::SupportRecoveryThresholds,
+    &sparse_cost::SparseCost,
 ];

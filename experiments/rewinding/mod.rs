@@ -152,7 +152,7 @@ impl Experiment for Rewinding {
 
     fn budget(&self) -> Budget {
         Budget {
-            seconds: 25,
+            seconds: 20,
             memory_mb: 60,
         }
     }

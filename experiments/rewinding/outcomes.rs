@@ -88,6 +88,9 @@ pub struct Case {
     pub rewind: i64,
 }
 
+/// The margin and the hypotheses that hold for every comparison, or the verdict that nothing can be decided.
+pub type Assay = std::result::Result<(NonInferiority, Vec<String>), Box<Verdict>>;
+
 /// Accuracies seed by seed, and the margin that the pilots fix.
 #[derive(Debug)]
 pub struct Outcomes {
@@ -271,12 +274,12 @@ impl Outcomes {
         NonInferiority::with_margin_from(&self.pilots, LEVEL).ok()
     }
 
-    /// The margin and the hypotheses that hold for every comparison here, or the verdict that nothing can be decided: too
-    /// few pairs, no margin, or a task that cannot tell a good mask from a shuffled one.
+    /// Whether anything can be decided here. Nothing can with too few pairs, without a margin, or on a task that cannot
+    /// tell a good mask from a shuffled one.
     ///
     /// # Errors
     /// When rows are missing.
-    pub fn assay(&self) -> Result<std::result::Result<(NonInferiority, Vec<String>), Box<Verdict>>> {
+    pub fn assay(&self) -> Result<Assay> {
         let (pairs, pilots) = (self.pairs(), self.pilots.len());
         let refuse = |why: String| {
             let hypotheses = vec![format!("{pairs} paired seeds, {pilots} pilots")];

@@ -344,6 +344,14 @@ pub trait Experiment: Sync {
     /// # Errors
     /// When the table is not this experiment's.
     fn draw(&self, table: &Table) -> Result<Figure>;
+    /// Draws the measured times, the columns of which are the cell, the name given to [`Context::timing`] and seconds.
+    /// Unlike the figure it differs from run to run, so it stands apart, beside `timings.csv`.
+    ///
+    /// # Errors
+    /// When the names are not this experiment's.
+    fn draw_timings(&self, _timings: &Table) -> Result<Option<Figure>> {
+        Ok(None)
+    }
     /// Seconds on two cores and megabytes that a run at the default scale takes, as measured.
     fn budget(&self) -> Budget;
     /// Whether its cells read the data of the run. Where they do, the data's checksum belongs to the identity of every

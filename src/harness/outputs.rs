@@ -16,6 +16,8 @@ const VERDICTS: &str = "verdicts.json";
 const SVG: &str = "figure.svg";
 const PNG: &str = "figure.png";
 const TIMINGS: &str = "timings.csv";
+const TIMINGS_SVG: &str = "timings.svg";
+const TIMINGS_PNG: &str = "timings.png";
 
 const TIMING_COLUMNS: &[Column] = &[
     Column::text("cell", "The cell that was timed."),
@@ -150,14 +152,22 @@ pub(crate) fn write_outputs(folder: &Path, completed: Completed<'_>) -> Result<V
         files::write_atomic(folder.join(name), content)
     };
     write(TABLE, csv.as_bytes())?;
-    if timings.is_empty() {
-        remove_if_present(&folder.join(TIMINGS))?;
-    } else {
+    // Times differ from run to run: their table and figure stand apart from those that a verdict is read off.
+    for name in [TIMINGS, TIMINGS_SVG, TIMINGS_PNG] {
+        remove_if_present(&folder.join(name))?;
+    }
+    if !timings.is_empty() {
         let rows = timings
             .into_iter()
             .map(|(cell, name, seconds)| Row(vec![Value::Text(cell), Value::Text(name), Value::Real(seconds)]))
             .collect();
-        write(TIMINGS, Table::with_rows(TIMING_COLUMNS, rows)?.to_csv().as_bytes())?;
+        let times = Table::with_rows(TIMING_COLUMNS, rows)?;
+        write(TIMINGS, times.to_csv().as_bytes())?;
+        if let Some(figure) = experiment.draw_timings(&times)? {
+            let svg = figure.default_title(experiment.question()).to_svg()?;
+            write(TIMINGS_PNG, &figures::svg_to_png(&svg)?)?;
+            write(TIMINGS_SVG, svg.as_bytes())?;
+        }
     }
     // Read back from the text, so that figure and verdicts see exactly what a later reader of the file sees.
     let table = Table::from_csv(folder.join(TABLE), &csv, experiment.columns())?;

@@ -126,6 +126,16 @@ impl Experiment for Dice {
         }
         Ok(Figure::new().panel(panel))
     }
+    fn draw_timings(&self, timings: &Table) -> Result<Option<Figure>> {
+        let mut panel = Panel::new("", Axis::linear("throw"), Axis::linear("seconds"));
+        let times: Result<Vec<f64>> = timings.iter().map(|record| record.real("seconds")).collect();
+        let points = times?
+            .into_iter()
+            .enumerate()
+            .map(|(throw, seconds)| (throw as f64, seconds));
+        panel = panel.series(Series::points("throws", points));
+        Ok(Some(Figure::new().panel(panel)))
+    }
     fn budget(&self) -> Budget {
         Budget {
             seconds: 1,
@@ -233,7 +243,7 @@ fn what_is_complete_is_not_computed_again_and_what_is_damaged_is_put_right() {
     let again = Dice::default();
     let settings = folder.settings(1);
     assert_eq!(run(&again, &settings).unwrap()[0].completion, Completion::UpToDate);
-    for name in ["table.csv", "figure.png", "manifest.json", "timings.csv"] {
+    for name in ["table.csv", "figure.png", "manifest.json", "timings.csv", "timings.svg"] {
         let path = folder.0.join("dice").join(name);
         let mut content = files::read(&path).unwrap();
         content.truncate(content.len() / 2);
@@ -301,6 +311,9 @@ fn the_manifest_names_what_was_computed_and_the_checksum_of_every_output() {
         .collect();
     present.sort();
     assert_eq!(present, manifest.outputs.keys().cloned().collect::<Vec<_>>());
+    // Times have a figure of their own, and the one that verdicts stand under knows nothing of them.
+    assert!(present.contains(&"timings.svg".to_string()) && present.contains(&"timings.png".to_string()));
+    assert!(!files::read_text(dice.join("figure.svg")).unwrap().contains("seconds"));
 }
 
 #[test]

@@ -19,6 +19,7 @@ pub mod relu_variance;
 pub mod scaled_erfc;
 pub mod special;
 pub mod state_evolution;
+pub mod structured_cost;
 pub mod support_thresholds;
 pub mod thresholding;
 
@@ -31,6 +32,7 @@ pub static CLOSED_FORMS: &[&ClosedForm] = &[
     &imp_density::FORM,
     &mask_coding::FORM,
     &mask_breakeven::FORM,
+    &structured_cost::FORM,
     &dynamic_sparsity::FORM,
     &percolation::FORM,
     &relu_variance::FORM,
@@ -142,6 +144,7 @@ mod tests {
             ("imp-density", "prune-fraction rounds weights"),
             ("mask-gain", "density weight-bits overhead-bits weights"),
             ("mask-breakeven", "weight-bits"),
+            ("structured-cost", "kept-fraction place inputs outputs kernel positions"),
             ("dst-equilibrium", "density regrow protocol"),
             ("percolation-survival", "fan-out keep law depth"),
             ("relu-variance", "density weight-variance depth initial"),
