@@ -54,7 +54,8 @@ fn shortest(repeats: usize, tries: usize, mut work: impl FnMut() -> Result<()>) 
 /// # Errors
 /// As those of training.
 pub fn measure(density: f64, context: &Context<'_>) -> Result<()> {
-    let (steps, tries) = context.scale().pick((2, 2), (30, 7), (100, 15));
+    // So many steps a try that what is prepared once for all of them does not show.
+    let (steps, tries) = context.scale().pick((2, 2), (300, 5), (600, 15));
     let network = Network::preset(NETWORK, FEATURES, CLASSES)?;
     let seed = Seed::root(0).stream("measured");
     let mask = uniform(&network, density, &seed)?;

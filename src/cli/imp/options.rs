@@ -88,7 +88,7 @@ pub fn command() -> clap::Command {
              trained values and the last learning rate, N steps more)",
         ))
         .arg(needed("steps", "N", "Steps of a training").value_parser(value_parser!(usize)))
-        .arg(usual("seeds", "N", "1", "Independent repetitions").value_parser(value_parser!(u32).range(1..=100_000)))
+        .arg(usual("seeds", "N", "3", "Independent repetitions: intervals come from them").value_parser(value_parser!(u32).range(1..=100_000)))
         .arg(usual(
             "scope",
             "SCOPE",
