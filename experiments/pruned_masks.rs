@@ -1,7 +1,7 @@
 //! The masks of really pruned networks, beside random masks of the same count in every layer, for the experiments on
 //! percolation and on signal propagation.
 
-use super::tickets::{TicketData, imp_run, plan};
+use super::tickets::{imp_run, plan, samples};
 use ticketsense::harness::Context;
 use ticketsense::networks::Network;
 use ticketsense::pruning::controls::random_mask;
@@ -37,7 +37,7 @@ pub(super) struct PrunedNetwork {
 pub(super) fn pruned_network(context: &Context<'_>, number: usize, seed: &Seed) -> Result<PrunedNetwork> {
     let plan = plan(context.scale());
     let run = imp_run(context, &plan, number)?;
-    let network = plan.build_network(&TicketData::new(context.data()?)?.view())?;
+    let network = plan.build_network(&samples(context)?.view())?;
     let ranges: Vec<_> = network.layout().weight_slots().map(|slot| slot.range.clone()).collect();
     let mut masks = Vec::new();
     for round in run.rounds {

@@ -1,12 +1,11 @@
 //! What the experiments on tickets share: the data as arrays, runs of iterative pruning, each computed once, and how
 //! trained networks are compared seed by seed.
 
-use ticketsense::data::{Dataset, Split};
 use ticketsense::harness::{Context, Scale};
-use ticketsense::networks::{Array, Initialisation, InputShape};
-use ticketsense::pruning::{Criterion, ImpData, ImpPlan, ImpRun, Scope};
+use ticketsense::networks::Initialisation;
+use ticketsense::pruning::{Criterion, ImpPlan, ImpRun, ImpSamples, Scope};
 use ticketsense::statistics::{PairedComparison, holm};
-use ticketsense::training::{Examples, Optimiser, TrainingPlan};
+use ticketsense::training::{Optimiser, TrainingPlan};
 use ticketsense::{Result, Seed};
 
 /// The chance that all intervals and rejections of one claim together are given: two-sided, hence half of it for a
@@ -15,62 +14,9 @@ pub const LEVEL: f64 = 0.05;
 /// With fewer pairs nothing about trained networks is decided.
 pub const LEAST_PAIRS: usize = 20;
 
-/// One split as the trainer wants it.
-#[derive(Debug)]
-struct Samples {
-    inputs: Array<f32>,
-    labels: Vec<usize>,
-}
-
-impl Samples {
-    fn new(dataset: &Dataset, split: Split) -> Result<Self> {
-        let indices = dataset.split(split);
-        Ok(Samples {
-            inputs: Array::new(indices.len(), dataset.features(), dataset.rows(indices)?)?,
-            labels: dataset.labels_of(indices)?,
-        })
-    }
-
-    fn examples(&self) -> Examples<'_, f32> {
-        Examples::labelled(&self.inputs, &self.labels)
-    }
-}
-
-/// The three splits of a data set as arrays.
-#[derive(Debug)]
-pub struct TicketData {
-    training: Samples,
-    validation: Samples,
-    test: Samples,
-    shape: InputShape,
-    classes: usize,
-    identity: String,
-}
-
-impl TicketData {
-    /// Copies the splits out of a data set.
-    pub fn new(dataset: &Dataset) -> Result<Self> {
-        Ok(TicketData {
-            training: Samples::new(dataset, Split::Train)?,
-            validation: Samples::new(dataset, Split::Validation)?,
-            test: Samples::new(dataset, Split::Test)?,
-            shape: dataset.shape(),
-            classes: dataset.classes(),
-            identity: dataset.checksum().to_string(),
-        })
-    }
-
-    /// The view that iterative pruning takes.
-    pub fn view(&self) -> ImpData<'_> {
-        ImpData {
-            training: self.training.examples(),
-            validation: self.validation.examples(),
-            test: self.test.examples(),
-            shape: self.shape,
-            classes: self.classes,
-            identity: &self.identity,
-        }
-    }
+/// The data of a run, in the form that iterative pruning takes.
+pub fn samples(context: &Context<'_>) -> Result<ImpSamples> {
+    ImpSamples::new(context.data()?.clone())
 }
 
 /// Iterative magnitude pruning as the experiments do it: layerwise, the output layer at half the rate, rewound to the
@@ -110,7 +56,7 @@ pub fn ticket_seed(context: &Context<'_>, number: usize) -> Seed {
 /// # Errors
 /// As [`ImpPlan::run`]; when the experiment does not declare that it uses data.
 pub fn imp_run(context: &Context<'_>, plan: &ImpPlan, seed_number: usize) -> Result<ImpRun> {
-    let data = TicketData::new(context.data()?)?;
+    let data = samples(context)?;
     let seed = ticket_seed(context, seed_number);
     let identity = plan.identity(&data.view(), &seed);
     let bytes = context.store().produce_or_load("imp", &identity, || {

@@ -6,7 +6,7 @@ mod claims;
 mod draw;
 mod outcomes;
 
-use super::tickets::{TicketData, imp_run, plan, ticket_seed};
+use super::tickets::{imp_run, plan, samples, ticket_seed};
 use ticketsense::harness::figures::Figure;
 use ticketsense::harness::{Budget, Cell, Claim, Context, Experiment, Scale};
 use ticketsense::networks::Network;
@@ -102,7 +102,7 @@ impl Experiment for IterativeMagnitudePruning {
                 ..plan(context.scale())
             };
             let run = imp_run(context, &plan, number)?;
-            let data = TicketData::new(context.data()?)?;
+            let data = samples(context)?;
             let rows = Rows::new(PILOT, number, &plan, &data.view())?;
             return Ok(run
                 .rounds
@@ -113,7 +113,7 @@ impl Experiment for IterativeMagnitudePruning {
         }
         let plan = plan(context.scale());
         let run = imp_run(context, &plan, number)?;
-        let data = TicketData::new(context.data()?)?;
+        let data = samples(context)?;
         let seed = ticket_seed(context, number);
         main_rows(&plan, &data.view(), &run, &seed, number, context)
     }

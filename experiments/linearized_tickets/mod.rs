@@ -9,7 +9,7 @@ mod draw;
 mod line;
 mod masks;
 
-use super::tickets::{TicketData, imp_run, ticket_seed};
+use super::tickets::{imp_run, samples, ticket_seed};
 use line::Line;
 use masks::{Arm, Maker, Point};
 use ticketsense::data::Dataset;
@@ -17,7 +17,7 @@ use ticketsense::harness::figures::Figure;
 use ticketsense::harness::{Budget, Cell, Claim, Context, Experiment, Scale};
 use ticketsense::networks::{Array, Initialisation, Loss, Network};
 use ticketsense::pruning::controls::shuffle_within_layers;
-use ticketsense::pruning::{Criterion, ImpPlan, ImpRun, RecoveredBy, Scope, TrainingOutcome};
+use ticketsense::pruning::{Criterion, ImpPlan, ImpRun, ImpSamples, RecoveredBy, Scope, TrainingOutcome};
 use ticketsense::table::{Column, Row, Table};
 use ticketsense::training::{Optimiser, TrainingPlan};
 use ticketsense::{Mask, Result, Seed};
@@ -280,7 +280,7 @@ impl Experiment for LinearizedTickets {
 
 /// What belongs to one seed.
 struct Ticket {
-    data: TicketData,
+    data: ImpSamples,
     plan: ImpPlan,
     network: Network,
     run: ImpRun,
@@ -298,7 +298,7 @@ impl Ticket {
         let dataset: &Dataset = context.data()?;
         let plan = sizes.plan();
         let run = imp_run(context, &plan, number)?;
-        let data = TicketData::new(dataset)?;
+        let data = samples(context)?;
         let seed = ticket_seed(context, number);
         let chosen = dataset.stratified(sizes.samples, &seed.stream("samples"))?;
         Ok(Ticket {

@@ -7,7 +7,7 @@ mod outcomes;
 #[cfg(test)]
 mod tests;
 
-use super::tickets::{TicketData, imp_run, ticket_seed};
+use super::tickets::{imp_run, samples, ticket_seed};
 use ticketsense::harness::figures::Figure;
 use ticketsense::harness::{Budget, Cell, Claim, Context, Experiment, Scale};
 use ticketsense::networks::{Initialisation, Network};
@@ -194,7 +194,7 @@ fn pilot(context: &Context<'_>, number: usize) -> Result<Vec<Row>> {
         ..plan(context.scale(), 0)
     };
     let run = imp_run(context, &plan, number)?;
-    let network = plan.build_network(&TicketData::new(context.data()?)?.view())?;
+    let network = plan.build_network(&samples(context)?.view())?;
     let rows = Rows {
         part: PILOT,
         seed: number,
@@ -211,7 +211,7 @@ fn sweep(context: &Context<'_>, number: usize, rewind: usize) -> Result<Vec<Row>
     let scale = context.scale();
     let plan = plan(scale, rewind);
     let run = imp_run(context, &plan, number)?;
-    let data = TicketData::new(context.data()?)?;
+    let data = samples(context)?;
     let network = plan.build_network(&data.view())?;
     let make = Rows {
         part: SWEEP,
@@ -248,7 +248,7 @@ fn layers(context: &Context<'_>, number: usize) -> Result<Vec<Row>> {
     let later = imp_run(context, &plan(context.scale(), step), number)?.rewind;
     let found = run.rounds.get(round);
     let found = found.ok_or_else(|| Error::shape("rounds of a run", format!("more than {round}"), run.rounds.len()))?;
-    let data = TicketData::new(context.data()?)?;
+    let data = samples(context)?;
     let network = original.build_network(&data.view())?;
     let make = Rows {
         part: LAYERS,

@@ -1,7 +1,7 @@
 //! Networks under masks: counted operations and stored bits.
 
 use super::super::rows::row_of;
-use super::super::tickets::{TicketData, imp_run, plan};
+use super::super::tickets::{imp_run, plan, samples};
 use super::forward::Counting;
 use super::{COLUMNS, OPERATIONS};
 use ticketsense::harness::{Context, Scale};
@@ -33,7 +33,7 @@ fn densities(scale: Scale) -> &'static [f64] {
 /// # Errors
 /// As those of networks and of iterative pruning.
 pub fn rows(network: &str, number: usize, seed: &Seed, context: &Context<'_>) -> Result<Vec<Row>> {
-    let data = TicketData::new(context.data()?)?;
+    let data = samples(context)?;
     let view = data.view();
     let sample = view.test.inputs.row(0);
     match network {

@@ -270,8 +270,19 @@ impl Network {
         loss: Loss,
         seed: &Seed,
     ) -> TrainingGradient<T> {
+        self.gradient_in(Mode::Training(seed), theta, inputs, targets, loss)
+    }
+
+    fn gradient_in<T: Real>(
+        &self,
+        mode: Mode<'_>,
+        theta: &[T],
+        inputs: Array<T>,
+        targets: &Array<T>,
+        loss: Loss,
+    ) -> TrainingGradient<T> {
         let (parameters, samples) = (self.plain(theta), inputs.rows());
-        let tape = self.forward(&parameters, inputs, Mode::Training(seed));
+        let tape = self.forward(&parameters, inputs, mode);
         let value = loss.sum(tape.outputs().as_slice(), targets.as_slice(), self.classes) / samples as f64;
         let cotangent = loss.gradient(tape.outputs(), targets, samples);
         let pulled = self.pulled(&parameters, &tape, cotangent);
@@ -294,33 +305,12 @@ impl Network {
         let mut out = theta.to_vec();
         if self.layout.statistic_slots().next().is_some() {
             let targets = Array::zeros(inputs.rows(), self.classes);
-            // No dropout: statistics of the whole network.
-            let still = self.without_dropout();
-            let seed = Seed::root(0);
-            let found = still.training_gradient(theta, inputs.clone(), &targets, Loss::Squared, &seed);
+            let found = self.gradient_in(Mode::Statistics, theta, inputs.clone(), &targets, Loss::Squared);
             for (slot, values) in found.statistics {
                 out[self.layout.slots()[slot].range.clone()].copy_from_slice(values.as_slice());
             }
         }
         Ok(out)
-    }
-
-    fn without_dropout(&self) -> Network {
-        fn still(layers: &mut [Layer]) {
-            for layer in layers {
-                match layer {
-                    Layer::Dropout(dropout) => dropout.rate = 0.0,
-                    Layer::Residual(residual) => {
-                        still(&mut residual.branch);
-                        still(&mut residual.shortcut);
-                    }
-                    _ => {}
-                }
-            }
-        }
-        let mut network = self.clone();
-        still(&mut network.layers);
-        network
     }
 
     /// `J v`, batch × C, with `J = ∂f/∂θ`.

@@ -8,6 +8,7 @@ mod imp;
 mod recovered;
 mod retraining;
 mod run;
+mod samples;
 mod select;
 mod stages;
 
@@ -24,5 +25,6 @@ pub use imp::{ImpData, ImpPlan};
 pub use recovered::{Recovered, RecoveredBy, RecoveredTicket, RecoveryRequest, SensingProblem};
 pub use retraining::Retraining;
 pub use run::{ImpRun, Round, TrainingOutcome};
+pub use samples::ImpSamples;
 pub use select::{LayerRate, Scope, keep_highest, prune_lowest, survivors};
 pub use stages::{Keeper, StageFolder};

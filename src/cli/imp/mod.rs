@@ -9,10 +9,11 @@ use super::reproduce::obey_interrupts;
 use super::{Answer, option};
 use clap::ArgMatches;
 pub use options::command;
-use seeds::{Job, Samples};
+use seeds::Job;
 use std::path::PathBuf;
 use ticketsense::data::{self, DataChoice};
 use ticketsense::harness::{Settings, Stop};
+use ticketsense::pruning::ImpSamples;
 use ticketsense::table::Table;
 use ticketsense::{Error, Result, files};
 
@@ -31,7 +32,7 @@ pub fn run(matches: &ArgMatches) -> Result<Answer> {
     };
     let plan = asked.plan(dataset.image())?;
     let described = dataset.describe();
-    let samples = Samples::new(dataset)?;
+    let samples = ImpSamples::new(dataset)?;
     let network = plan.build_network(&samples.view())?;
     plan.layer_rates(&network)?;
     let inputs = samples.view().training.inputs;

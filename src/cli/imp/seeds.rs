@@ -11,12 +11,10 @@ use std::io::IsTerminal;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::sync::{Mutex, PoisonError};
-use ticketsense::data::{Dataset, Split, npy};
+use ticketsense::data::npy;
 use ticketsense::harness::{Build, Stop};
-use ticketsense::networks::{Array, InputShape};
-use ticketsense::pruning::{Control, ImpData, ImpPlan, ImpRun, StageFolder, TrainingOutcome, kept_weights};
+use ticketsense::pruning::{Control, ImpPlan, ImpRun, ImpSamples, StageFolder, TrainingOutcome, kept_weights};
 use ticketsense::table::{Column, Table};
-use ticketsense::training::Examples;
 use ticketsense::{Error, Result, Seed, files, row};
 
 /// The columns of `table.csv`.
@@ -73,48 +71,6 @@ pub const DENSE: &str = "dense";
 /// The name of the ticket's branch in the other rounds.
 pub const TICKET: &str = "ticket";
 
-/// The splits of a data set as arrays.
-#[derive(Debug)]
-pub struct Samples {
-    splits: [(Array<f32>, Vec<usize>); 3],
-    shape: InputShape,
-    classes: usize,
-    identity: String,
-}
-
-impl Samples {
-    /// Takes a data set apart.
-    ///
-    /// # Errors
-    /// [`Error::Argument`] when a split that is needed is empty.
-    pub fn new(dataset: Dataset) -> Result<Self> {
-        for split in Split::ALL {
-            if dataset.split(split).is_empty() {
-                return Err(Error::argument("data", format!("some {split} samples"), dataset.name()));
-            }
-        }
-        Ok(Samples {
-            shape: dataset.shape(),
-            classes: dataset.classes(),
-            identity: dataset.checksum().to_string(),
-            splits: dataset.into_splits()?,
-        })
-    }
-
-    /// The view that iterative pruning takes.
-    pub fn view(&self) -> ImpData<'_> {
-        let [training, validation, test] = &self.splits;
-        ImpData {
-            training: Examples::labelled(&training.0, &training.1),
-            validation: Examples::labelled(&validation.0, &validation.1),
-            test: Examples::labelled(&test.0, &test.1),
-            shape: self.shape,
-            classes: self.classes,
-            identity: &self.identity,
-        }
-    }
-}
-
 /// Everything that the seeds of a run share.
 #[derive(Debug)]
 pub struct Job<'a> {
@@ -123,7 +79,7 @@ pub struct Job<'a> {
     /// What is trained beside each ticket.
     pub controls: &'a [Control],
     /// On what.
-    pub samples: &'a Samples,
+    pub samples: &'a ImpSamples,
     /// The root of the random numbers.
     pub root: u64,
     /// Where to.

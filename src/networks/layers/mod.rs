@@ -85,6 +85,8 @@ pub(crate) enum Mode<'a> {
     /// Nothing random, and every sample on its own: batch normalisation uses its running statistics. All derivatives of
     /// the theory are of this function.
     Evaluation,
+    /// Nothing random, and batch normalisation uses the batch's own statistics: how these are found.
+    Statistics,
     /// Dropout draws from the seed, and batch normalisation uses the batch's own statistics.
     Training(&'a Seed),
 }
@@ -189,7 +191,7 @@ impl Layer {
                 )
             }
             Layer::Dropout(layer) => match mode {
-                Mode::Evaluation => plain(input.clone()),
+                Mode::Evaluation | Mode::Statistics => plain(input.clone()),
                 Mode::Training(seed) => {
                     let kept = V::constant(layer.draw(input.value(), seed));
                     (input.multiply(&kept), Memory::of(vec![kept]))
