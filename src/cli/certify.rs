@@ -34,12 +34,12 @@ pub fn command() -> clap::Command {
                 .help("Largest order of the Babel function and of the restricted isometry constants"),
         )
         .arg(
-            Arg::new("max-supports")
-                .long("max-supports")
+            Arg::new("node-limit")
+                .long("node-limit")
                 .value_name("N")
-                .default_value("100000000")
+                .default_value("100000")
                 .value_parser(value_parser!(u64))
-                .help("Examine all supports of an order when there are at most N of them (about 5 ns each)"),
+                .help("Most nodes of the branch and bound over supports, for each order and end of the spectrum"),
         )
         .arg(
             Arg::new("seed")
@@ -60,19 +60,14 @@ pub fn run(matches: &ArgMatches) -> Result<Answer> {
     let order = matches.get_one::<usize>("order").copied().unwrap_or(0);
     let path = matches.get_one::<PathBuf>("matrix").cloned().unwrap_or_default();
     let matrix = ticketsense::data::npy::read_matrix(&path)?;
-    certify(
-        matrix,
-        order,
-        number("max-supports") as f64,
-        &Seed::root(number("seed")),
-    )
+    certify(matrix, order, number("node-limit"), &Seed::root(number("seed")))
 }
 
-fn certify(matrix: DMatrix<f64>, order: usize, max_supports: f64, seed: &Seed) -> Result<Answer> {
+fn certify(matrix: DMatrix<f64>, order: usize, node_limit: u64, seed: &Seed) -> Result<Answer> {
     let operator = DenseOperator::new(matrix)?;
     let shape = operator.shape();
     let settings = RestrictedIsometryConstant {
-        max_supports,
+        node_limit,
         ..RestrictedIsometryConstant::of_order(order)
     };
     // First, because it refuses an order that has no meaning for this matrix.
@@ -211,7 +206,7 @@ mod tests {
     use super::*;
 
     fn answer(matrix: DMatrix<f64>, order: usize) -> Answer {
-        certify(matrix, order, 1e6, &Seed::root(0)).unwrap()
+        certify(matrix, order, 100_000, &Seed::root(0)).unwrap()
     }
 
     #[test]
@@ -244,7 +239,7 @@ mod tests {
     #[test]
     fn without_enumeration_the_exact_value_is_null_and_the_interval_stands() {
         let a = DMatrix::from_fn(5, 9, |i, j| ((i * 7 + j * j * 3 + 1) % 11) as f64 / 11.0 - 0.4);
-        let found = certify(a.clone(), 3, 0.0, &Seed::root(0)).unwrap();
+        let found = certify(a.clone(), 3, 0, &Seed::root(0)).unwrap();
         assert!(found.json["rip"]["exact"].is_null());
         let exact = answer(a, 3).json["rip"]["exact"].as_f64().unwrap();
         let end = |name: &str| found.json["rip"][name].as_f64().unwrap();
@@ -254,7 +249,7 @@ mod tests {
     #[test]
     fn an_order_without_meaning_is_an_argument_error() {
         for order in [0, 3] {
-            let refused = certify(DMatrix::identity(2, 2), order, 1e6, &Seed::root(0));
+            let refused = certify(DMatrix::identity(2, 2), order, 100, &Seed::root(0));
             assert!(matches!(refused, Err(ticketsense::Error::Argument { .. })));
         }
     }

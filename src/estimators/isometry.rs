@@ -3,8 +3,8 @@
 use super::Estimator;
 use super::climb::{Candidate, best_support, climb, complete};
 use super::coherence::LargestOfEach;
-use super::enumeration::enumerate;
 use super::gram::{End, GramMatrix, Submatrices};
+use super::search::{Proof, search};
 use crate::error::{Error, Result};
 use crate::linalg::dense::{gram, symmetric_eigenvalues};
 use crate::operators::{MeasurementOperator, Shape};
@@ -22,15 +22,15 @@ const WHOLE_SPECTRUM_UP_TO: usize = 1_000;
 /// The restricted isometry constant `δ_k = max_{|S| = k} ‖A_SᵀA_S − I‖₂` of an operator *as given*: columns are not
 /// normalised, because δ is not invariant under scaling.
 ///
-/// - *Exact* when there are at most `max_supports` supports of order k: an incumbent from truncated power iteration, then
-///   a proof over all supports by elimination (both ends of the spectrum).
-/// - *Lower bound* otherwise: truncated power iteration from every column, at both ends, with the support as witness.
-/// - *Upper bound* otherwise, the best of: the exact constant of the largest order l < k that can be enumerated, averaged
+/// - *Lower bound*: truncated power iteration from every column, at both ends, with the support as witness.
+/// - *Exact* when branch and bound over the supports shows within `node_limit` nodes that none does better.
+/// - *Upper bound* otherwise, the best of: what the search could prove; the exact constant of a smaller order l, averaged
 ///   over the l-subsets; Gershgorin's discs with the k − 1 largest inner products; the Babel function with the extreme
 ///   column norms; the whole spectrum; the trace.
 ///
 /// Every end of the interval is rounded outwards, the rounding of the Gram matrix included. Deciding δ_k is NP-hard
-/// (Tillmann & Pfetsch 2014). Cost: `2mn²` for the Gram matrix, `8n²` bytes, then about `10⁻⁹` seconds a support.
+/// (Tillmann & Pfetsch 2014). Cost: `2mn²` for the Gram matrix, `8n²` bytes, then at most `node_limit` nodes of up to
+/// `4n²` operations at each end.
 ///
 /// ```
 /// use nalgebra::dmatrix;
@@ -48,19 +48,19 @@ const WHOLE_SPECTRUM_UP_TO: usize = 1_000;
 pub struct RestrictedIsometryConstant {
     /// The order k, from 1 to the number of columns.
     pub order: usize,
-    /// Enumerate when there are at most this many supports.
-    pub max_supports: f64,
+    /// Most nodes of the branch and bound at each end of the spectrum; 0 leaves only the bounds that need no search.
+    pub node_limit: u64,
     /// Most starts of truncated power iteration at each end; when there are more columns, the starts are drawn from the
     /// seed.
     pub max_starts: usize,
 }
 
 impl RestrictedIsometryConstant {
-    /// Order k with the defaults: 10⁸ supports, 1,024 starts.
+    /// Order k with the defaults: 100,000 nodes, 1,024 starts.
     pub fn of_order(order: usize) -> Self {
         RestrictedIsometryConstant {
             order,
-            max_supports: 1e8,
+            node_limit: 100_000,
             max_starts: 1_024,
         }
     }
@@ -97,13 +97,6 @@ impl RestrictedIsometryConstant {
                 shape.columns,
             ));
         }
-        if self.max_supports.is_nan() || self.max_supports < 0.0 {
-            return Err(Error::argument(
-                "max_supports",
-                "a number of at least 0",
-                self.max_supports,
-            ));
-        }
         if self.max_starts == 0 {
             return Err(Error::argument("max_starts", "at least 1", 0));
         }
@@ -136,6 +129,8 @@ pub struct RestrictedIsometry {
     pub lambda_min: Bracket,
     /// The largest eigenvalue of all `A_SᵀA_S`.
     pub lambda_max: Bracket,
+    /// Nodes of the search at both ends.
+    pub nodes: u64,
     /// A support whose Gram matrix attains `lower`.
     pub witness: Support,
     /// A support that attains `lambda_min.upper`.
@@ -198,28 +193,19 @@ impl Estimator for RestrictedIsometryConstant {
     fn estimate(&self, a: &dyn MeasurementOperator, seed: &Seed) -> Result<Estimate<RestrictedIsometry>> {
         self.validate(a.shape())?;
         let context = Context::new(self, a, seed)?;
-        let n = a.shape().columns;
-        let anchor = if context.can_enumerate(self.order) {
-            None
-        } else {
-            (2..self.order)
-                .rev()
-                .find(|&l| binomial(n, l) <= self.max_supports)
-                .map(|l| context.constant(l, None, None))
-                .transpose()?
-        };
-        let found = context.constant(self.order, anchor.as_ref(), None)?;
+        // Smaller orders cost little and bound this one; the first that stays open would not.
+        let mut anchor: Option<RestrictedIsometry> = None;
+        for l in 2..self.order {
+            let smaller = context.constant(l, anchor.as_ref(), anchor.as_ref())?;
+            if smaller.exact.is_none() {
+                break;
+            }
+            anchor = Some(smaller);
+        }
+        let found = context.constant(self.order, anchor.as_ref(), anchor.as_ref())?;
         let certainty = found.certainty();
         Ok(Estimate::new(found, certainty, 1.0))
     }
-}
-
-/// `C(n, k)` in floating point; relative error below `k ε`, infinite beyond the range.
-pub(super) fn binomial(n: usize, k: usize) -> f64 {
-    if k > n {
-        return 0.0;
-    }
-    (0..k.min(n - k)).fold(1.0, |product, i| product * (n - i) as f64 / (i + 1) as f64)
 }
 
 /// What all orders share.
@@ -268,10 +254,6 @@ impl<'a> Context<'a> {
         })
     }
 
-    fn can_enumerate(&self, k: usize) -> bool {
-        k == 1 || binomial(self.gram.order(), k) <= self.settings.max_supports
-    }
-
     /// The constant of order k; `anchor` is the exact one of a smaller order, `previous` one of order k − 1.
     fn constant(
         &self,
@@ -281,51 +263,53 @@ impl<'a> Context<'a> {
     ) -> Result<RestrictedIsometry> {
         let formation = self.gram.formation_error(k);
         let bounds = self.bounds(k, anchor);
-        let exact = self.can_enumerate(k);
-        let (high, high_bound) = self.end(k, End::Largest, exact, previous.map(|r| &r.witness_max))?;
-        let (low, low_bound) = if k > self.gram.rows() {
+        let dependent = k > self.gram.rows();
+        let high = self.end(k, End::Largest, bounds.upper, previous.map(|r| &r.witness_max))?;
+        let low = if dependent {
             // More columns than rows are dependent: no need to look.
-            let first = complete(Vec::new(), k, self.gram.order());
-            let nothing = Candidate {
-                support: first,
-                value: 0.0,
-                error: 0.0,
-            };
-            (nothing, Some(0.0))
+            Proof {
+                best: Candidate {
+                    support: complete(Vec::new(), k, self.gram.order()),
+                    value: 0.0,
+                    error: 0.0,
+                },
+                bound: 0.0,
+                closed: true,
+                nodes: 0,
+            }
         } else {
-            self.end(k, End::Smallest, exact, previous.map(|r| &r.witness_min))?
+            self.end(k, End::Smallest, -bounds.lower, previous.map(|r| &r.witness_min))?
         };
         let lambda_max = Bracket {
-            lower: (high.value - high.error - formation).max(0.0),
-            upper: high_bound.map_or(bounds.upper, |b| b.min(bounds.upper)) + formation,
+            lower: (high.best.value - high.best.error - formation).max(0.0),
+            upper: high.bound.min(bounds.upper) + formation,
         };
-        let dependent = k > self.gram.rows();
-        let lambda_min = Bracket {
-            lower: match low_bound {
-                _ if dependent => 0.0,
-                Some(b) => ((-b).max(bounds.lower) - formation).max(0.0),
-                None => (bounds.lower - formation).max(0.0),
-            },
-            upper: if dependent {
-                0.0
-            } else {
-                (-low.value + low.error + formation).max(0.0)
-            },
+        let lambda_min = if dependent {
+            Bracket { lower: 0.0, upper: 0.0 }
+        } else {
+            Bracket {
+                lower: ((-low.bound).max(bounds.lower) - formation).max(0.0),
+                upper: (-low.best.value + low.best.error + formation).max(0.0),
+            }
         };
         let (from_max, from_min) = (lambda_max.lower - 1.0, 1.0 - lambda_min.upper);
         let lower = from_max.max(from_min).next_down().max(0.0);
         let upper = (lambda_max.upper - 1.0).max(1.0 - lambda_min.lower).next_up();
-        let attained = (high.value - 1.0).max(1.0 + low.value);
+        // The end that decides δ is enough.
+        let closed = (high.closed && (low.closed || 1.0 - lambda_min.lower <= from_max))
+            || (low.closed && lambda_max.upper - 1.0 <= from_min);
+        let attained = (high.best.value - 1.0).max(1.0 + low.best.value);
         let n = self.gram.order();
-        let witness_max = Support::new(high.support, n)?;
-        let witness_min = Support::new(low.support, n)?;
+        let witness_max = Support::new(high.best.support, n)?;
+        let witness_min = Support::new(low.best.support, n)?;
         Ok(RestrictedIsometry {
             order: k,
             lower,
             upper,
-            exact: exact.then_some(attained.clamp(lower, upper)),
+            exact: closed.then_some(attained.clamp(lower, upper)),
             lambda_min,
             lambda_max,
+            nodes: high.nodes + low.nodes,
             witness: if from_max >= from_min {
                 witness_max.clone()
             } else {
@@ -336,8 +320,8 @@ impl<'a> Context<'a> {
         })
     }
 
-    /// The best support found at one end and, when all were examined, the bound proven for all.
-    fn end(&self, k: usize, end: End, exact: bool, previous: Option<&Support>) -> Result<(Candidate, Option<f64>)> {
+    /// The best support found at one end, and the bound that was proven for all; `known` is one that holds anyway.
+    fn end(&self, k: usize, end: End, known: f64, previous: Option<&Support>) -> Result<Proof> {
         let gram = &self.gram;
         if k == 1 {
             let n = gram.order();
@@ -348,7 +332,12 @@ impl<'a> Context<'a> {
                 value,
                 error: 0.0,
             };
-            return Ok((best, Some(value)));
+            return Ok(Proof {
+                best,
+                bound: value,
+                closed: true,
+                nodes: 0,
+            });
         }
         // The shift must make `shift · I − G` positive semidefinite on vectors with 2k nonzeros for a monotone climb;
         // the whole spectrum is enough for that.
@@ -365,11 +354,7 @@ impl<'a> Context<'a> {
                 best = found;
             }
         }
-        if !exact {
-            return Ok((best, None));
-        }
-        let proof = enumerate(gram, k, end, shift, best)?;
-        Ok((proof.best, Some(proof.bound)))
+        search(gram, k, end, shift, best, known, self.settings.node_limit)
     }
 
     /// Bounds of both ends over all supports of order k without looking at supports, for G as computed.

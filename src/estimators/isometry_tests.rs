@@ -1,4 +1,6 @@
 use super::*;
+use crate::estimators::dual_bound::dual_bound;
+use crate::estimators::search::search;
 use crate::operators::DenseOperator;
 use proptest::prelude::*;
 use rand::RngExt;
@@ -9,17 +11,17 @@ fn gaussian(m: usize, n: usize, seed: u64) -> DMatrix<f64> {
     DMatrix::from_fn(m, n, |_, _| rng.sample::<f64, _>(StandardNormal) / (m as f64).sqrt())
 }
 
-fn profile_with(a: &DMatrix<f64>, order: usize, max_supports: f64) -> Vec<RestrictedIsometry> {
+fn profile_with(a: &DMatrix<f64>, order: usize, node_limit: u64) -> Vec<RestrictedIsometry> {
     let operator = DenseOperator::new(a.clone()).unwrap();
     let settings = RestrictedIsometryConstant {
-        max_supports,
+        node_limit,
         ..RestrictedIsometryConstant::of_order(order)
     };
     settings.profile(&operator, &Seed::root(0)).unwrap().value
 }
 
 fn profile(a: &DMatrix<f64>, order: usize) -> Vec<RestrictedIsometry> {
-    profile_with(a, order, 1e8)
+    profile_with(a, order, 100_000)
 }
 
 fn supports(n: usize, k: usize) -> Vec<Vec<usize>> {
@@ -175,7 +177,7 @@ fn an_interval_is_said_to_be_one_and_the_seed_decides_it() {
     let a = DenseOperator::new(gaussian(10, 30, 2)).unwrap();
     let settings = RestrictedIsometryConstant {
         order: 4,
-        max_supports: 1000.0,
+        node_limit: 0,
         max_starts: 3,
     };
     let found = settings.estimate(&a, &Seed::root(7)).unwrap();
@@ -197,15 +199,54 @@ fn a_column_much_shorter_than_one_has_the_rounding_of_one() {
     consistent(&profile(&a, 1)[0], &a);
 }
 
+/// Matrices on which a search can go wrong in different ways: independent entries, columns of very different lengths,
+/// copied columns, and fewer rows than a support has columns.
+fn awkward(kind: usize, m: usize, n: usize, seed: u64) -> DMatrix<f64> {
+    let mut a = gaussian(m, n, seed);
+    match kind % 4 {
+        1 => (0..n).for_each(|j| a.column_mut(j).scale_mut(0.3 + j as f64 / 4.0)),
+        2 => (0..n / 2).for_each(|j| a.set_column(n - 1 - j, &(a.column(j) * 0.75))),
+        3 => a.iter_mut().for_each(|v| *v = v.signum() / (m as f64).sqrt()),
+        _ => (),
+    }
+    a
+}
+
+#[test]
+fn twenty_four_columns_at_order_five_agree_with_a_factorisation_of_every_support() {
+    for seed in 0..2 {
+        let a = gaussian(15, 24, seed);
+        let found = profile(&a, 5);
+        consistent(found.last().unwrap(), &a);
+        assert!(found.iter().all(|r| r.exact.is_some()));
+    }
+}
+
+#[test]
+fn a_thousand_million_supports_are_proven_by_thousands_of_nodes() {
+    let a = gaussian(50, 100, 11);
+    let found = profile(&a, 6).pop().unwrap();
+    assert!(found.exact.is_some() && found.nodes < 200_000, "{found:?}");
+    // C(100, 6) = 1,192,052,400; no sample of them may do better than what is proven.
+    let g = gram(&a);
+    let mut rng = Seed::root(5).stream("supports").rng();
+    for _ in 0..2_000 {
+        let s = rand::seq::index::sample(&mut rng, 100, 6).into_vec();
+        let values = symmetric_eigenvalues(&DMatrix::from_fn(6, 6, |i, j| g[(s[i], s[j])])).unwrap();
+        assert!(values[5] <= found.lambda_max.upper && values[0] >= found.lambda_min.lower);
+    }
+}
+
 proptest! {
-    #![proptest_config(ProptestConfig::with_cases(30))]
+    #![proptest_config(ProptestConfig::with_cases(120))]
     #[test]
-    fn enumeration_and_bounds_agree_with_brute_force(m in 1usize..8, n in 1usize..10, seed in 0u64..10_000) {
-        let a = gaussian(m, n, seed);
+    fn search_and_bounds_agree_with_brute_force(
+        kind in 0usize..4, m in 1usize..8, n in 1usize..11, limit in 0u64..60, seed in 0u64..10_000,
+    ) {
+        let a = awkward(kind, m, n, seed);
         let order = n.min(5);
         let exact = profile(&a, order);
-        // Enumeration stops after order 2: everything above is an interval.
-        let interval = profile_with(&a, order, binomial(n, 2));
+        let interval = profile_with(&a, order, limit);
         for (e, i) in exact.iter().zip(&interval) {
             consistent(e, &a);
             consistent(i, &a);
@@ -221,16 +262,44 @@ proptest! {
     }
 
     #[test]
-    fn a_poor_incumbent_is_repaired_by_the_enumeration(seed in 0u64..200) {
-        let a = gaussian(6, 10, seed);
+    fn deleting_a_column_never_raises_the_constant(kind in 0usize..4, m in 2usize..8, n in 5usize..10, seed in 0u64..10_000) {
+        let a = awkward(kind, m, n, seed);
+        let all = profile(&a, 4);
+        let fewer = profile(&a.clone().remove_column(seed as usize % n), 4);
+        for (more, less) in all.iter().zip(&fewer) {
+            prop_assert!(less.lower <= more.upper, "{:?} {:?}", less, more);
+            prop_assert!(less.exact.unwrap() <= more.exact.unwrap() + reference_error(&a, 4));
+        }
+    }
+
+    #[test]
+    fn a_poor_incumbent_is_repaired_by_the_search(kind in 0usize..4, seed in 0u64..200) {
+        let a = awkward(kind, 6, 10, seed);
         let g = GramMatrix::new(&a).unwrap();
         let (low, high) = brute_force(&a, 4);
         for (end, truth) in [(End::Largest, high), (End::Smallest, -low)] {
             let start = Candidate { support: vec![0, 1, 2, 3], value: -1e3, error: 0.0 };
-            let proof = enumerate(&g, 4, end, 10.0, start).unwrap();
+            let proof = search(&g, 4, end, 100.0, start, f64::INFINITY, 100_000).unwrap();
             let spare = reference_error(&a, 4);
+            prop_assert!(proof.closed);
             prop_assert!((proof.best.value - truth).abs() <= spare);
             prop_assert!(proof.bound >= truth - spare);
+        }
+    }
+
+    #[test]
+    fn the_dual_bound_holds_and_adds_no_more_than_its_box_to_the_whole_spectrum(kind in 0usize..4, k in 2usize..5, seed in 0u64..10_000) {
+        let a = awkward(kind, 6, 9, seed);
+        let g = gram(&a);
+        let (low, high) = brute_force(&a, k);
+        for (sign, truth) in [(1.0, high), (-1.0, -low)] {
+            if let Some(bound) = dual_bound(&(&g * sign), k).unwrap() {
+                prop_assert!(bound >= truth - reference_error(&a, k), "{} {}", bound, truth);
+                let whole = symmetric_eigenvalues(&(&g * sign)).unwrap()[8];
+                // Any box adds at most k times its size to the whole spectrum: the smallest box tried is e⁻⁴ of the largest entry.
+                let box_size = (0..9).flat_map(|j| (0..j).map(move |i| (i, j))).fold(0.0f64, |m, p| m.max(g[p].abs()));
+                prop_assert!(bound <= whole + k as f64 * box_size, "{} {}", bound, whole);
+            }
         }
     }
 }

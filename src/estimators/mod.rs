@@ -6,12 +6,13 @@ mod climb;
 mod coherence;
 mod conditioning;
 mod cosines;
-mod enumeration;
+mod dual_bound;
 mod gram;
 mod guarantees;
 mod isometry;
 mod parallel;
 mod scan;
+mod search;
 mod spectrum;
 
 pub use coherence::{Babel, BabelFunction, Coherence, MutualCoherence};
