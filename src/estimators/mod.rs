@@ -5,6 +5,7 @@
 mod climb;
 mod coherence;
 mod conditioning;
+mod conditions;
 mod cosines;
 mod dual_bound;
 mod gram;
@@ -20,6 +21,7 @@ pub use conditioning::{
     MaskedCurvature, NonzeroConditioning, for_each_mask, interlacing_violation, masked_curvature, nonzero_conditioning,
     rank_tolerance, spectrum_distance,
 };
+pub use conditions::{ColumnGram, SignedSupport, SignedSupportCounts, SignedSupports};
 pub use cosines::{CosineCounts, CosineHistogram, CosineLaw};
 pub use guarantees::{Evidence, Guarantee, Subject, guarantees, sharp_isometry_bound};
 pub use isometry::{Bracket, Rescaled, RestrictedIsometry, RestrictedIsometryConstant};

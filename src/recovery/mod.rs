@@ -86,6 +86,7 @@ pub use nonnegative_basis_pursuit::NonnegativeBasisPursuit;
 pub use nonnegative_lasso::NonnegativeLasso;
 pub use ols::OrthogonalLeastSquares;
 pub use omp::Omp;
+pub(crate) use planted::proven_smallest_singular_value;
 pub use planted::{PlantedAnswer, PlantedTest, PlantedVerdict};
 pub use subspace_pursuit::SubspacePursuit;
 pub use vamp::VectorAmp;

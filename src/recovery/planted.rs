@@ -319,7 +319,7 @@ fn beaten(
     a.apply_sparse_into(&columns, &values, &mut image);
     let terms: f64 = direction.iter().map(|&(j, v)| v.abs() * norms[j]).sum();
     let left = norm(&image) + (direction.len() + 1) as f64 * f64::EPSILON * terms;
-    let Some(sigma) = smallest_singular_value(a) else {
+    let Some(sigma) = proven_smallest_singular_value(a) else {
         return Ok(PlantedVerdict::Undecided);
     };
     let total: f64 = values.iter().map(|v| v.abs()).sum();
@@ -338,7 +338,7 @@ fn beaten(
 
 /// A proven lower bound of the smallest singular value of a matrix with at most as many rows as columns, if one above 1e-5
 /// of the longest can be shown: `AAᵀ − βI` has a Cholesky factor, which roundings move by less than half of β.
-fn smallest_singular_value(a: &dyn MeasurementOperator) -> Option<f64> {
+pub(crate) fn proven_smallest_singular_value(a: &dyn MeasurementOperator) -> Option<f64> {
     let mut outer = gram(&a.to_dense().transpose());
     let (rows, columns) = (outer.nrows() as f64, a.shape().columns as f64);
     let longest = outer.diagonal().amax();
