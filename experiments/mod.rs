@@ -10,6 +10,7 @@ mod percolation;
 mod phase_transition;
 mod pruned_masks;
 mod rewinding;
+mod rip_certificates;
 mod rows;
 mod signal_propagation;
 mod sparse_cost;
@@ -25,6 +26,7 @@ pub static EXPERIMENTS: &[&dyn Experiment] = &[
     &iterative_magnitude_pruning::IterativeMagnitudePruning,
     &rewinding::Rewinding,
     &phase_transition::PhaseTransition,
+    &rip_certificates::RipCertificates,
     &jacobian_sensing::JacobianSensing,
     &conditioning::Conditioning,
     &percolation::Percolation,

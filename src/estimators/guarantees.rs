@@ -78,7 +78,7 @@ struct IsometryTheorem {
     threshold: fn(usize) -> f64,
 }
 
-const ISOMETRY_THEOREMS: [IsometryTheorem; 5] = [
+const ISOMETRY_THEOREMS: [IsometryTheorem; 7] = [
     IsometryTheorem {
         name: "basis-pursuit-2k",
         method: "basis pursuit",
@@ -110,6 +110,22 @@ const ISOMETRY_THEOREMS: [IsometryTheorem; 5] = [
         source: "Foucart 2011",
         order: |k| 3 * k,
         threshold: |_| 1.0 / 3f64.sqrt(),
+    },
+    IsometryTheorem {
+        name: "iterative-hard-thresholding-2k",
+        method: "unit-step IHT",
+        condition: "δ_2k < 0.3568",
+        source: "Xie 2023",
+        order: |k| 2 * k,
+        threshold: |_| 0.3568,
+    },
+    IsometryTheorem {
+        name: "hard-thresholding-pursuit-2k",
+        method: "unit-step HTP",
+        condition: "δ_2k < 0.3780",
+        source: "Xie 2023",
+        order: |k| 2 * k,
+        threshold: |_| 0.3780,
     },
     IsometryTheorem {
         name: "matching-pursuit-k+1",
