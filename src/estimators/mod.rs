@@ -21,7 +21,11 @@ pub use conditioning::{
     MaskedCurvature, NonzeroConditioning, for_each_mask, interlacing_violation, masked_curvature, nonzero_conditioning,
     rank_tolerance, spectrum_distance,
 };
-pub use conditions::{ColumnGram, SignedSupport, SignedSupportCounts, SignedSupports};
+pub use conditions::{
+    ColumnGram, ConcentrationBounds, ConditionValue, ExactRecovery, ExactRecoveryCoefficient, KernelConcentration,
+    RestrictedEigenvalue, RestrictedEigenvalueBound, SignedSupport, SignedSupportCounts, SignedSupports, Spark,
+    SparkBounds, exact_recovery_value, irrepresentable_value, least_signal,
+};
 pub use cosines::{CosineCounts, CosineHistogram, CosineLaw};
 pub use guarantees::{Evidence, Guarantee, Subject, guarantees, sharp_isometry_bound};
 pub use isometry::{Bracket, Rescaled, RestrictedIsometry, RestrictedIsometryConstant};

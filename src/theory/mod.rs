@@ -4,6 +4,7 @@
 //! calculator lists it, parses its arguments and prints its answer. To add one: its file with a `FORM`, one line here.
 
 pub mod basis_pursuit_success;
+pub mod beta_min;
 pub mod coherence_bounds;
 pub mod donoho_tanner;
 pub mod dynamic_sparsity;
@@ -44,6 +45,7 @@ pub static CLOSED_FORMS: &[&ClosedForm] = &[
     &state_evolution::LASSO_FORM,
     &support_thresholds::LASSO_FORM,
     &support_thresholds::OMP_FORM,
+    &beta_min::FORM,
     &thresholding::SOFT_FORM,
     &thresholding::HARD_FORM,
 ];
@@ -165,6 +167,7 @@ mod tests {
                 "columns nonzeros rows noise-variance penalty",
             ),
             ("omp-support-threshold", "columns nonzeros rows"),
+            ("beta-min", "columns nonzeros rows noise-std signal penalty"),
             ("soft-threshold-risk", "mean threshold noise-std"),
             ("hard-threshold-risk", "mean threshold noise-std"),
         ];

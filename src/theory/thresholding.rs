@@ -95,7 +95,7 @@ const GAUSS_LEGENDRE: [(f64, f64); 8] = [
 ];
 
 /// `∫ f` over `[middle − half, middle + half]`.
-fn gauss_legendre(middle: f64, half: f64, f: impl Fn(f64) -> f64) -> f64 {
+pub(super) fn gauss_legendre(middle: f64, half: f64, f: impl Fn(f64) -> f64) -> f64 {
     let sum: f64 = GAUSS_LEGENDRE
         .iter()
         .map(|(node, weight)| weight * (f(middle - half * node) + f(middle + half * node)))

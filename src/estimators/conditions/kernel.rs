@@ -46,20 +46,28 @@ impl KernelVectors {
     /// Takes in a vector near the kernel, where the matrix has full row rank.
     pub fn learn(&mut self, a: &DenseOperator, direction: &[f64]) {
         let total: f64 = direction.iter().map(|v| v.abs()).sum();
-        let (Some(sigma), true) = (self.sigma, total > 0.0 && total.is_finite()) else {
+        if !(total > 0.0 && total.is_finite()) {
+            return;
+        }
+        let entries: Vec<f64> = direction.iter().map(|v| v / total).collect();
+        let Some(slack) = kernel_slack(a, &self.norms, self.sigma, &entries) else {
             return;
         };
-        let entries: Vec<f64> = direction.iter().map(|v| v / total).collect();
-        let mut image = vec![0.0; a.shape().rows];
-        a.apply_into(&entries, &mut image);
-        let n = entries.len() as f64;
-        let terms: f64 = entries.iter().zip(&self.norms).map(|(v, norm)| v.abs() * norm).sum();
-        let left = norm(&image) + (n + 2.0) * f64::EPSILON * terms;
-        // The nearest vector of the kernel is ‖A h‖/σ away in ℓ₂, √n times that in ℓ₁; the sums of a test round by n ε.
-        let slack = 1.01 * n.sqrt() * left / sigma + 2.0 * (n + 2.0) * f64::EPSILON;
         self.vectors.insert(0, KernelVector { entries, slack });
         self.vectors.truncate(ROOM);
     }
+}
+
+/// A bound of the ℓ₁ distance from h, `‖h‖₁ = 1`, to the kernel, with room for the roundings of sums of entries of h; none
+/// for a matrix that is not shown to have full row rank.
+pub(super) fn kernel_slack(a: &DenseOperator, norms: &[f64], sigma: Option<f64>, h: &[f64]) -> Option<f64> {
+    let mut image = vec![0.0; a.shape().rows];
+    a.apply_into(h, &mut image);
+    let n = h.len() as f64;
+    let terms: f64 = h.iter().zip(norms).map(|(v, norm)| v.abs() * norm).sum();
+    let left = norm(&image) + (n + 2.0) * f64::EPSILON * terms;
+    // The nearest vector of the kernel is ‖A h‖/σ away in ℓ₂, √n times that in ℓ₁; a sum rounds by n ε.
+    Some(1.01 * n.sqrt() * left / sigma? + 2.0 * (n + 2.0) * f64::EPSILON)
 }
 
 impl KernelVector {

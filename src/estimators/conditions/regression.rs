@@ -21,6 +21,8 @@ pub(super) struct Regression {
     sums: Vec<f64>,
     /// A bound of the sum of the errors of the coefficients of each column, and of any signed sum of them.
     errors: Vec<f64>,
+    /// A bound of `‖X − C_SS⁻¹‖_F`.
+    inverse_error: f64,
 }
 
 impl Regression {
@@ -34,18 +36,12 @@ impl Regression {
         self.sums.resize(n, 0.0);
         self.errors.clear();
         self.errors.resize(n, 0.0);
-        if !self.invert(gram, support) {
+        let Some(residual) = self.proven_inverse(gram, support) else {
             return false;
-        }
+        };
         let unit = f64::EPSILON;
         let rounding = gram.cosine_error() + (k + 2) as f64 * unit;
-        let size = self.inverse.iter().map(|x| x * x).sum::<f64>().sqrt();
-        let residual = self.residual(gram, support) + 1.01 * size * k as f64 * rounding;
-        // Written so that a NaN is refused too.
-        let independent = residual < 0.5;
-        if !independent {
-            return false;
-        }
+        let size = self.inverse_size();
         let lengths = gram.lengths();
         let shrink = support
             .iter()
@@ -72,6 +68,30 @@ impl Regression {
             self.errors[j] = 1.01 * lengths[j] * shrink * error + (k + 4) as f64 * unit * sum;
         }
         true
+    }
+
+    /// Whether the columns are shown to be independent.
+    pub fn independent(&mut self, gram: &ColumnGram, support: &[usize]) -> bool {
+        self.order = support.len();
+        self.proven_inverse(gram, support).is_some()
+    }
+
+    /// The inverse with a bound below ½ of `‖I − X C_SS‖`, if that proves it one.
+    fn proven_inverse(&mut self, gram: &ColumnGram, support: &[usize]) -> Option<f64> {
+        if !self.invert(gram, support) {
+            return None;
+        }
+        let k = self.order as f64;
+        let rounding = gram.cosine_error() + (k + 2.0) * f64::EPSILON;
+        let size = self.inverse_size();
+        let residual = self.residual(gram, support) + 1.01 * size * k * rounding;
+        self.inverse_error = residual * size / (1.0 - residual);
+        // What is not a number is not below either.
+        (residual < 0.5).then_some(residual)
+    }
+
+    fn inverse_size(&self) -> f64 {
+        self.inverse.iter().map(|x| x * x).sum::<f64>().sqrt()
     }
 
     /// `X ≈ C_SS⁻¹` by elimination without pivoting, which a positive definite matrix does not need.
@@ -114,6 +134,20 @@ impl Regression {
             }
         }
         square.sqrt()
+    }
+
+    /// The absolute row sums of `G_SS⁻¹`, each with a bound of its error, after [`Self::onto`] has said yes.
+    pub fn inverse_row_sums(&self, gram: &ColumnGram, support: &[usize]) -> Vec<(f64, f64)> {
+        let k = self.order;
+        let lengths: Vec<f64> = support.iter().map(|&i| gram.lengths()[i]).collect();
+        let shrink: f64 = lengths.iter().map(|l| 1.0 / l).sum();
+        let row = |i: usize| {
+            let entries = self.inverse[i * k..(i + 1) * k].iter().zip(&lengths);
+            let sum: f64 = entries.map(|(x, l)| x.abs() / (l * lengths[i])).sum();
+            let rounding = (k + 4) as f64 * f64::EPSILON * sum;
+            (sum, 1.01 * self.inverse_error * shrink / lengths[i] + rounding)
+        };
+        (0..k).map(row).collect()
     }
 
     /// `max_j ‖A_S⁺ a_j‖₁` over the columns off the support: a proven lower bound, the value, a proven upper bound; and
