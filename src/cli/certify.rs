@@ -1,14 +1,17 @@
 //! `certify`: what can be proven about a matrix, and what every guarantee makes of it.
 
 use super::Answer;
-use clap::{Arg, ArgMatches, value_parser};
+use clap::{Arg, ArgAction, ArgMatches, value_parser};
 use nalgebra::DMatrix;
 use serde_json::{Value, json};
 use std::fmt::Write;
 use std::path::PathBuf;
+use std::time::Instant;
 use ticketsense::estimators::{
-    Babel, BabelFunction, Estimator, Evidence, Guarantee, RestrictedIsometry, RestrictedIsometryConstant, guarantees,
+    Babel, BabelFunction, ConditionSurvey, Conditions, Estimator, Evidence, Guarantee, RestrictedIsometry,
+    RestrictedIsometryConstant, guarantees,
 };
+use ticketsense::linalg::dense::orthonormal_rows;
 use ticketsense::operators::{DenseOperator, MeasurementOperator, Shape};
 use ticketsense::theory::coherence_bounds::welch;
 use ticketsense::{Result, Seed};
@@ -42,6 +45,31 @@ pub fn command() -> clap::Command {
                 .help("Most nodes of the branch and bound over supports, for each order and end of the spectrum"),
         )
         .arg(
+            Arg::new("max-problems")
+                .long("max-problems")
+                .value_name("N")
+                .default_value("200000")
+                .value_parser(value_parser!(u64))
+                .help("Go through the supports or signed supports of an order when there are at most N"),
+        )
+        .arg(
+            Arg::new("max-programs")
+                .long("max-programs")
+                .value_name("N")
+                .default_value("128")
+                .value_parser(value_parser!(usize))
+                .help("Bound the concentration of the kernel, one linear program a column, for at most N columns"),
+        )
+        .arg(
+            Arg::new("orthonormal-rows")
+                .long("orthonormal-rows")
+                .action(ArgAction::SetTrue)
+                .help(
+                    "Look at an orthonormal basis of the rows instead: basis pursuit without noise has the same answers, \
+                     and isometry constants are often smaller",
+                ),
+        )
+        .arg(
             Arg::new("seed")
                 .long("seed")
                 .value_name("N")
@@ -60,39 +88,91 @@ pub fn run(matches: &ArgMatches) -> Result<Answer> {
     let order = matches.get_one::<usize>("order").copied().unwrap_or(0);
     let path = matches.get_one::<PathBuf>("matrix").cloned().unwrap_or_default();
     let matrix = ticketsense::data::npy::read_matrix(&path)?;
-    certify(matrix, order, number("node-limit"), &Seed::root(number("seed")))
+    let limits = Limits {
+        node_limit: number("node-limit"),
+        max_problems: number("max-problems"),
+        max_programs: matches.get_one::<usize>("max-programs").copied().unwrap_or(0),
+    };
+    let orthonormal = matches.get_flag("orthonormal-rows");
+    certify(matrix, order, orthonormal, &limits, &Seed::root(number("seed")))
 }
 
-fn certify(matrix: DMatrix<f64>, order: usize, node_limit: u64, seed: &Seed) -> Result<Answer> {
-    let operator = DenseOperator::new(matrix)?;
+/// How much work may go into a proof.
+struct Limits {
+    node_limit: u64,
+    max_problems: u64,
+    max_programs: usize,
+}
+
+/// What was found about one matrix.
+struct Findings {
+    shape: Shape,
+    /// Whether it is an orthonormal basis of the rows of the matrix given.
+    orthonormal_rows: bool,
+    babel: BabelFunction,
+    welch: f64,
+    isometry: Vec<RestrictedIsometry>,
+    /// Time of the constants of all orders, their Gram matrix included.
+    isometry_seconds: f64,
+    conditions: Conditions,
+    table: Vec<Guarantee>,
+}
+
+fn certify(matrix: DMatrix<f64>, order: usize, orthonormal: bool, limits: &Limits, seed: &Seed) -> Result<Answer> {
+    let given = DenseOperator::new(matrix)?;
+    let operator = if orthonormal {
+        DenseOperator::new(orthonormal_rows(given.matrix())?)?
+    } else {
+        given
+    };
     let shape = operator.shape();
     let settings = RestrictedIsometryConstant {
-        node_limit,
+        node_limit: limits.node_limit,
         ..RestrictedIsometryConstant::of_order(order)
     };
     // First, because it refuses an order that has no meaning for this matrix.
+    let clock = Instant::now();
     let isometry = settings.profile(&operator, seed)?.value;
+    let isometry_seconds = clock.elapsed().as_secs_f64();
     let babel = Babel { max_order: order }.estimate(&operator, seed)?.value;
-    let welch = welch(shape.rows as u64, shape.columns as u64)?;
-    let table = guarantees(&Evidence {
+    let conditions = ConditionSurvey {
+        max_nonzeros: order,
+        max_problems: limits.max_problems,
+        max_programs: limits.max_programs,
+    };
+    let conditions = conditions.estimate(&operator, seed)?.value;
+    let mut table = guarantees(&Evidence {
         shape,
         babel: &babel,
         isometry: &isometry,
     });
+    table.extend(conditions.guarantees());
+    let findings = Findings {
+        shape,
+        orthonormal_rows: orthonormal,
+        welch: welch(shape.rows as u64, shape.columns as u64)?,
+        babel,
+        isometry,
+        isometry_seconds,
+        conditions,
+        table,
+    };
     Ok(Answer {
-        text: page(shape, &babel, welch, &isometry, &table),
-        json: object(shape, &babel, welch, &isometry, &table),
+        text: page(&findings),
+        json: object(&findings),
         code: 0,
     })
 }
 
-fn object(
-    shape: Shape,
-    babel: &BabelFunction,
-    welch: f64,
-    isometry: &[RestrictedIsometry],
-    table: &[Guarantee],
-) -> Value {
+fn object(findings: &Findings) -> Value {
+    let Findings {
+        shape,
+        babel,
+        isometry,
+        table,
+        conditions,
+        ..
+    } = findings;
     let rip = isometry.last().map(|r| {
         let rescaled = r.rescaled();
         json!({
@@ -105,7 +185,7 @@ fn object(
     });
     let profile: Vec<Value> = isometry
         .iter()
-        .map(|r| json!({ "order": r.order, "lower": r.lower, "upper": r.upper, "exact": r.exact }))
+        .map(|r| json!({ "order": r.order, "lower": r.lower, "upper": r.upper, "exact": r.exact, "nodes": r.nodes }))
         .collect();
     let guarantees: Vec<Value> = table
         .iter()
@@ -122,21 +202,61 @@ fn object(
         "rows": shape.rows, "columns": shape.columns, "zero_columns": babel.coherence.zero_columns,
         "coherence": babel.coherence.value,
         "coherence_pair": babel.coherence.pair.map(|(i, j)| [i, j]),
-        "babel": babel.values, "welch": welch,
-        "rip": rip, "rip_profile": profile, "guarantees": guarantees,
+        "babel": babel.values, "welch": findings.welch, "orthonormal_rows": findings.orthonormal_rows,
+        "rip": rip, "rip_profile": profile, "isometry_seconds": findings.isometry_seconds, "guarantees": guarantees,
+        "conditions": conditions_object(conditions),
     })
 }
 
-fn page(
-    shape: Shape,
-    babel: &BabelFunction,
-    welch: f64,
-    isometry: &[RestrictedIsometry],
-    table: &[Guarantee],
-) -> String {
+fn conditions_object(conditions: &Conditions) -> Value {
+    let signed: Vec<Value> = conditions
+        .signed_supports
+        .iter()
+        .enumerate()
+        .map(|(i, c)| {
+            let lost = c.first_not_recovered.as_ref();
+            json!({
+                "nonzeros": i + 1, "total": c.total, "recovered": c.recovered, "not_recovered": c.not_recovered,
+                "undecided": c.undecided, "irrepresentable": c.irrepresentable,
+                "first_not_recovered": lost.map(|s| json!({ "support": s.support, "signs": s.signs })),
+            })
+        })
+        .collect();
+    let exact: Vec<Value> = conditions
+        .exact_recovery
+        .iter()
+        .map(|c| json!({ "value": c.value, "lower": c.lower, "upper": c.upper }))
+        .collect();
+    json!({
+        "exact_recovery": exact,
+        "signed_supports": signed,
+        "kernel_concentration": conditions.concentration.as_ref().map(|c| {
+            json!({ "first_lower": c.first_lower, "upper": c.upper })
+        }),
+        "spark": conditions.spark.as_ref().map(|s| json!({ "at_least": s.at_least, "dependent": s.dependent })),
+        "restricted_eigenvalue_at_most": conditions.restricted_eigenvalue_at_most,
+    })
+}
+
+fn page(findings: &Findings) -> String {
+    let Findings {
+        shape,
+        babel,
+        welch,
+        isometry,
+        table,
+        conditions,
+        ..
+    } = findings;
     let mut out = String::new();
     let mu = &babel.coherence;
     let _ = writeln!(out, "Matrix {shape}");
+    if findings.orthonormal_rows {
+        out.push_str(
+            "An orthonormal basis of the rows of the matrix given. Basis pursuit without noise answers the same for both;\n\
+             what is said of other methods holds when they are run on this one.\n",
+        );
+    }
     if mu.zero_columns > 0 {
         let _ = writeln!(
             out,
@@ -163,6 +283,7 @@ fn page(
             r.rescaled().upper
         );
     }
+    write_conditions(&mut out, conditions);
     let (name, condition) = (widest(table, |g| g.method), widest(table, |g| g.condition));
     let _ = writeln!(
         out,
@@ -191,10 +312,43 @@ fn page(
         );
     }
     out.push_str(
-        "\nThe first two speak of the matrix with unit columns, the others of A as given. All are sufficient for every vector\n\
-         with so many nonzeros and far from necessary: typical vectors are recovered well beyond.\n",
+        "\nConditions on coherence, the Babel function and exact recovery speak of the matrix with unit columns, the others of A\n\
+         as given. All but the dual certificates of each signed support and the spark are sufficient for every vector with so\n\
+         many nonzeros and far from necessary: typical vectors are recovered well beyond.\n",
     );
     out
+}
+
+/// What was found order by order, as far as the limits reached.
+fn write_conditions(out: &mut String, conditions: &Conditions) {
+    let upper = conditions.concentration.as_ref().map_or(&[][..], |c| &c.upper[..]);
+    let _ = writeln!(
+        out,
+        "\n    k  Exact recovery  Kernel α_k ≤  Signed supports recovered    Restricted eigenvalue ≤"
+    );
+    for (i, eigenvalue) in conditions.restricted_eigenvalue_at_most.iter().enumerate() {
+        let number = |v: Option<f64>| v.map_or("-".to_string(), |v| format!("{v:.6}"));
+        let signed = conditions.signed_supports.get(i).map_or("-".to_string(), |c| {
+            let open = match c.undecided {
+                0 => String::new(),
+                undecided => format!(", {undecided} undecided"),
+            };
+            format!("{} of {}{open}", c.recovered, c.total)
+        });
+        let _ = writeln!(
+            out,
+            "{:>5}  {:<14}  {:<12}  {signed:<27}  {eigenvalue:.6}",
+            i + 1,
+            number(conditions.exact_recovery.get(i).map(|c| c.value)),
+            number(upper.get(i).copied()),
+        );
+    }
+    if let Some(spark) = &conditions.spark {
+        let _ = match spark.dependent {
+            Some(size) => writeln!(out, "Spark {size}: columns {:?} depend on each other", spark.columns),
+            None => writeln!(out, "Spark at least {}", spark.at_least),
+        };
+    }
 }
 
 fn widest(table: &[Guarantee], text: impl Fn(&Guarantee) -> &'static str) -> usize {
@@ -205,8 +359,16 @@ fn widest(table: &[Guarantee], text: impl Fn(&Guarantee) -> &'static str) -> usi
 mod tests {
     use super::*;
 
+    fn limits(node_limit: u64) -> Limits {
+        Limits {
+            node_limit,
+            max_problems: 10_000,
+            max_programs: 20,
+        }
+    }
+
     fn answer(matrix: DMatrix<f64>, order: usize) -> Answer {
-        certify(matrix, order, 100_000, &Seed::root(0)).unwrap()
+        certify(matrix, order, false, &limits(100_000), &Seed::root(0)).unwrap()
     }
 
     #[test]
@@ -239,7 +401,7 @@ mod tests {
     #[test]
     fn without_enumeration_the_exact_value_is_null_and_the_interval_stands() {
         let a = DMatrix::from_fn(5, 9, |i, j| ((i * 7 + j * j * 3 + 1) % 11) as f64 / 11.0 - 0.4);
-        let found = certify(a.clone(), 3, 0, &Seed::root(0)).unwrap();
+        let found = certify(a.clone(), 3, false, &limits(0), &Seed::root(0)).unwrap();
         assert!(found.json["rip"]["exact"].is_null());
         let exact = answer(a, 3).json["rip"]["exact"].as_f64().unwrap();
         let end = |name: &str| found.json["rip"][name].as_f64().unwrap();
@@ -249,7 +411,7 @@ mod tests {
     #[test]
     fn an_order_without_meaning_is_an_argument_error() {
         for order in [0, 3] {
-            let refused = certify(DMatrix::identity(2, 2), order, 100, &Seed::root(0));
+            let refused = certify(DMatrix::identity(2, 2), order, false, &limits(100), &Seed::root(0));
             assert!(matches!(refused, Err(ticketsense::Error::Argument { .. })));
         }
     }

@@ -22,9 +22,9 @@ pub use conditioning::{
     rank_tolerance, spectrum_distance,
 };
 pub use conditions::{
-    ColumnGram, ConcentrationBounds, ConditionValue, ExactRecovery, ExactRecoveryCoefficient, KernelConcentration,
-    RestrictedEigenvalue, RestrictedEigenvalueBound, SignedSupport, SignedSupportCounts, SignedSupports, Spark,
-    SparkBounds, exact_recovery_value, irrepresentable_value, least_signal,
+    ColumnGram, ConcentrationBounds, ConditionSurvey, ConditionValue, Conditions, ExactRecovery,
+    ExactRecoveryCoefficient, KernelConcentration, RestrictedEigenvalue, RestrictedEigenvalueBound, SignedSupport,
+    SignedSupportCounts, SignedSupports, Spark, SparkBounds, exact_recovery_value, irrepresentable_value, least_signal,
 };
 pub use cosines::{CosineCounts, CosineHistogram, CosineLaw};
 pub use guarantees::{Evidence, Guarantee, Subject, guarantees, sharp_isometry_bound};

@@ -17,6 +17,7 @@ mod signal;
 mod signed_supports;
 mod spark;
 mod subsets;
+mod survey;
 
 pub use column_gram::ColumnGram;
 pub use concentration::{ConcentrationBounds, KernelConcentration};
@@ -27,3 +28,4 @@ pub use restricted_eigenvalue::{RestrictedEigenvalue, RestrictedEigenvalueBound}
 pub use signal::least_signal;
 pub use signed_supports::{SignedSupport, SignedSupportCounts, SignedSupports};
 pub use spark::{Spark, SparkBounds};
+pub use survey::{ConditionSurvey, Conditions};
