@@ -12,6 +12,7 @@ mod pruned_masks;
 mod rewinding;
 mod rip_certificates;
 mod rows;
+mod selection_conditions;
 mod signal_propagation;
 mod sparse_cost;
 mod support_recovery_thresholds;
@@ -33,5 +34,6 @@ pub static EXPERIMENTS: &[&dyn Experiment] = &[
     &signal_propagation::SignalPropagation,
     &thresholding::Thresholding,
     &support_recovery_thresholds::SupportRecoveryThresholds,
+    &selection_conditions::SelectionConditions,
     &sparse_cost::SparseCost,
 ];
