@@ -4,10 +4,10 @@ use super::ensembles::{find, stretch};
 use super::{BATCH, ORDERS, UNIT, row_of};
 use rand::RngExt;
 use ticketsense::estimators::{
-    Babel, ColumnGram, Estimator, Evidence, ExactRecovery, KernelConcentration, SignedSupports, guarantees,
-    irrepresentable_value,
+    Babel, ColumnGram, Estimator, Evidence, ExactRecovery, KernelConcentration, SignedSupports, exact_recovery_value,
+    guarantees, irrepresentable_value,
 };
-use ticketsense::harness::{Cell, Context};
+use ticketsense::harness::{Cell, Context, Scale};
 use ticketsense::linalg::norm;
 use ticketsense::operators::{DenseOperator, MeasurementOperator};
 use ticketsense::recovery::{BasisPursuit, Omp, Solver};
@@ -19,6 +19,8 @@ use ticketsense::{Error, Result, Seed};
 const TRIED: usize = 100;
 /// Matrices of a batch whose kernel gets linear programs of its own for every order; the others keep those of order 1.
 const JOINT: usize = 1;
+/// Columns up to which it does: the two bases gain nothing by it, and their program is the largest.
+const JOINT_COLUMNS: usize = 20;
 
 pub(super) fn enumerate(cell: &Cell, replicates: usize, context: &Context<'_>, seed: &Seed) -> Result<Vec<Row>> {
     let ensemble = find(cell.text("ensemble")?)?;
@@ -34,7 +36,8 @@ pub(super) fn enumerate(cell: &Cell, replicates: usize, context: &Context<'_>, s
         }
         let a = DenseOperator::new(matrix)?;
         let replicate = cell.integer("batch")? * BATCH + number;
-        rows.extend(matrix_rows(&a, number < JOINT, &seed)?.into_iter().map(|values| {
+        let joint = context.scale() != Scale::Smoke && number < JOINT && ensemble.columns <= JOINT_COLUMNS;
+        rows.extend(matrix_rows(&a, joint, &seed)?.into_iter().map(|values| {
             let mut named = vec![
                 ("part", Value::from("matrix")),
                 ("family", ensemble.name.into()),
@@ -154,7 +157,7 @@ fn own_conditions(gram: &ColumnGram, nonzeros: usize) -> Result<Own> {
         // Tropp's bound μ_out/(1 − μ_in) of the exact recovery coefficient, for this support alone.
         if inside + outside + slack < 1.0 {
             own.babel += 1;
-            let value = ticketsense::estimators::exact_recovery_value(gram, support)?;
+            let value = exact_recovery_value(gram, support)?;
             own.broken += usize::from(value.fails());
         }
     }
@@ -205,7 +208,7 @@ fn run_solvers(a: &DenseOperator, gram: &ColumnGram, supports: &[Vec<usize>], se
             let apart: Vec<f64> = answer.x.iter().zip(&planted).map(|(x, p)| x - p).collect();
             runs.basis_missed += usize::from(norm(&apart) > 1e-5 * norm(&planted));
         }
-        if ticketsense::estimators::exact_recovery_value(&unit, support)?.holds() {
+        if exact_recovery_value(&unit, support)?.holds() {
             runs.pursuit_tried += 1;
             let solver = Omp {
                 max_support: Some(support.len()),

@@ -28,7 +28,7 @@ const PENALTIES: [f64; 3] = [0.03, 0.02, 0.012];
 /// How far both values of a discordant design lie from 1.
 const APART: f64 = 0.1;
 /// Designs that are looked at for a discordant one.
-const LOOKED_AT: usize = 400;
+const LOOKED_AT: usize = 100;
 
 /// A design: how inputs are made, and the teacher.
 struct Design {

@@ -210,7 +210,11 @@ impl Experiment for SelectionConditions {
             }
         }
         for ensemble in ensembles::ENSEMBLES {
-            let batches = if ensemble.is_random() { scale.pick(1_usize, 6, 40) } else { 1 };
+            let batches = if ensemble.is_random() {
+                scale.pick(1_usize, 6, 40)
+            } else {
+                1
+            };
             for batch in 0..batches {
                 for lengths in [UNIT, VARIED] {
                     cells.push(
@@ -222,7 +226,7 @@ impl Experiment for SelectionConditions {
                 }
             }
         }
-        let sizes: &[usize] = scale.pick(&[100, 400], &[100, 400, 1600, 6400], &[100, 400, 1600, 6400, 25_600]);
+        let sizes: &[usize] = scale.pick(&[50, 200], &[100, 400, 1600, 6400], &[100, 400, 1600, 6400, 25_600]);
         for &rows in sizes.iter().rev() {
             for value in VALUES {
                 cells.push(part("signs").problem("value", value).problem("rows", rows));
@@ -240,7 +244,7 @@ impl Experiment for SelectionConditions {
         let scale = context.scale();
         match cell.text("part")? {
             "matrix" => chain::enumerate(cell, scale.pick(1, BATCH, BATCH), context, &seed),
-            "signs" => signs::recovery(cell, scale.pick(40, 300, 1000), context, &seed),
+            "signs" => signs::recovery(cell, scale.pick(30, 300, 1000), context, &seed),
             "signal" => signal::recovery(cell, scale.pick(40, 400, 4000), context, &seed),
             "threshold" => signal::thresholds(),
             "logistic" => logistic::designs(cell, scale.pick(1, BATCH, BATCH), context, &seed),

@@ -191,28 +191,39 @@ pub(super) fn fisher(table: &Table) -> Result<Verdict> {
     let rows = of_part(table, "logistic");
     let (right, all) = duel(&rows, "rectified")?;
     let (mut gap, mut gaussian, mut values) = (0.0f64, 0, (0, 0, 0));
+    // Where neither value objects, the support must be found: else "lost" would be right whatever was predicted.
+    let (mut easy_found, mut easy) = (0, 0);
     for row in &rows {
         if row.text("chosen")? != "any" {
             continue;
         }
         let [fisher, plain] = [row.real("irrepresentable")?, row.real("unweighted")?];
+        let found = 2 * row.integer("successes")? > row.integer("trials")?;
+        if fisher < 1.0 && plain < 1.0 {
+            easy += 1;
+            easy_found += u64::from(found);
+        }
         if row.text("family")? == "gaussian" {
             gaussian += 1;
             gap = gap.max((fisher - plain).abs());
         } else {
-            let found = 2 * row.integer("successes")? > row.integer("trials")?;
             values.0 += i64::from((fisher < 1.0) == found);
             values.1 += i64::from((plain < 1.0) == found);
             values.2 += 1;
         }
     }
-    if all < 10 || gaussian == 0 {
+    if all < 10 || gaussian == 0 || easy == 0 {
         let why = format!("{all} designs on which the two disagree, ten are needed, and Gaussian ones beside them");
         return Ok(Verdict::undecided(statistic, hypotheses, why));
     }
     let interval = BinomialCount::new(right, all)?.interval(LEVEL)?;
     let (_, gaussian_disagreements) = duel(&rows, "gaussian")?;
-    let decision = if interval.upper < 0.5 {
+    let control = BinomialCount::new(easy_found, easy)?.interval(LEVEL)?;
+    let decision = if control.lower <= 0.5 {
+        Decision::Undecided {
+            why: format!("designs to which neither value objects are found in {easy_found} of {easy} cases only"),
+        }
+    } else if interval.upper < 0.5 {
         Decision::Fails
     } else if interval.lower <= 0.5 {
         Decision::Undecided {
@@ -239,8 +250,9 @@ pub(super) fn fisher(table: &Table) -> Result<Verdict> {
         tolerance: 0.5,
         evidence: format!(
             "rectified inputs: the Fisher information is right in {right} of {all} designs on which the two disagree \
-             ([{:.2}, {:.2}]); on designs as they come it is right in {} of {}, the plain Gram matrix in {}. Gaussian inputs: {} \
-             disagreements, largest difference {gap:.3}",
+             ([{:.2}, {:.2}]); on designs as they come it is right in {} of {}, the plain Gram matrix in {}; \
+             where neither objects, {easy_found} of {easy} are found. Gaussian inputs: {} disagreements, largest difference \
+             {gap:.3}",
             interval.lower, interval.upper, values.0, values.2, values.1, gaussian_disagreements
         ),
     })
