@@ -289,6 +289,20 @@ mod tests {
     }
 
     #[test]
+    fn columns_that_coherence_certifies_at_unit_length_are_lost_at_others() {
+        // Three lines at 60°, μ = ½: one nonzero is certified.
+        let h = 0.75f64.sqrt();
+        let unit = dmatrix![1.0, -0.5, -0.5; 0.0, h, -h];
+        assert!(counts(&unit, 1).all_recovered());
+        let mut stretched = unit.clone();
+        stretched.column_mut(1).scale_mut(8.0);
+        stretched.column_mut(2).scale_mut(8.0);
+        // −(a₂ + a₃)/8 is the first, for a quarter of the price.
+        let lost = counts(&stretched, 1);
+        assert_eq!((lost.recovered, lost.not_recovered), (2, 1));
+    }
+
+    #[test]
     fn a_tie_is_left_undecided() {
         // The third is half the sum of the first two: any mixture is as short.
         let counts = counts(&dmatrix![1.0, 0.0, 0.5; 0.0, 1.0, 0.5], 1);
