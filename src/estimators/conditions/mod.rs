@@ -7,6 +7,7 @@
 mod column_gram;
 mod concentration;
 mod exact_recovery;
+mod facets;
 mod kernel;
 mod multipliers;
 #[cfg(test)]
