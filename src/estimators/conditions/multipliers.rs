@@ -23,12 +23,12 @@ pub(super) fn multiplier_bounds(a: &DMatrix<f64>, y: &DMatrix<f64>, max_order: u
     let mut coordinates = vec![0.0f64; n];
     let mut orders = vec![0.0f64; max_order];
     let unit = f64::EPSILON;
-    for j in 0..n {
+    for (j, length) in others.iter().enumerate() {
         let mut entries: Vec<f64> = (0..n)
             .map(|i| {
                 let product: f64 = y.column(i).iter().zip(a.column(j).iter()).map(|(y, a)| y * a).sum();
                 let entry = (f64::from(u8::from(i == j)) - product).abs();
-                entry * (1.0 + unit) + (m + 2) as f64 * unit * own[i] * others[j]
+                entry * (1.0 + unit) + (m + 2) as f64 * unit * own[i] * length
             })
             .collect();
         for (largest, entry) in coordinates.iter_mut().zip(&entries) {

@@ -81,7 +81,7 @@ impl Estimator for RestrictedEigenvalue {
             let mut rng = seed.stream("restricted-eigenvalue").replicate(start as u64).rng();
             let mut h: Vec<f64> = (0..n).map(|_| rng.sample(StandardNormal)).collect();
             for _ in 0..=self.steps {
-                let support = self.into_cone(&mut h);
+                let support = self.bring_into_cone(&mut h);
                 let value = upper_value(&dense, &norms, &h, &support);
                 if best.as_ref().is_none_or(|b| value < b.value) {
                     best = Some(RestrictedEigenvalueBound {
@@ -106,7 +106,7 @@ impl Estimator for RestrictedEigenvalue {
 impl RestrictedEigenvalue {
     /// Scales h to `‖h_S‖₂ = 1`, S its k largest entries, and projects the rest onto the ℓ₁ ball of radius `c ‖h_S‖₁`,
     /// less a little, so that rounding does not leave the cone. Gives S.
-    fn into_cone(&self, h: &mut [f64]) -> Vec<usize> {
+    fn bring_into_cone(&self, h: &mut [f64]) -> Vec<usize> {
         let mut support = largest_by(self.nonzeros, 0..h.len(), |j| h[j].abs());
         support.sort_unstable();
         let inside: Vec<f64> = support.iter().map(|&j| h[j]).collect();

@@ -153,8 +153,8 @@ fn ambiguous_columns(a: &DenseOperator) -> Vec<bool> {
     let matrix = a.matrix();
     let n = matrix.ncols();
     let same = |i: usize, j: usize| {
-        let pairs = || matrix.column(i).into_iter().zip(matrix.column(j).into_iter());
-        pairs().all(|(x, y)| x == y) || pairs().all(|(x, y)| *x == -y)
+        let pairs = || matrix.column(i).into_iter().zip(matrix.column(j));
+        pairs().all(|(x, y)| x == y) || pairs().all(|(x, y)| *x == -*y)
     };
     (0..n)
         .map(|i| matrix.column(i).iter().all(|v| *v == 0.0) || (0..n).any(|j| j != i && same(i, j)))
