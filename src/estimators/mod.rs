@@ -6,6 +6,7 @@ mod climb;
 mod coherence;
 mod conditioning;
 mod conditions;
+mod convolution;
 mod cosines;
 mod dual_bound;
 mod gram;
@@ -25,6 +26,9 @@ pub use conditions::{
     ColumnGram, ConcentrationBounds, ConditionSurvey, ConditionValue, Conditions, ExactRecovery,
     ExactRecoveryCoefficient, KernelConcentration, RestrictedEigenvalue, RestrictedEigenvalueBound, SignedSupport,
     SignedSupportCounts, SignedSupports, Spark, SparkBounds, exact_recovery_value, irrepresentable_value, least_signal,
+};
+pub use convolution::{
+    ConvolutionSpectrum, FrequencyBlock, KernelCorrelations, convolution_spectrum, zero_padding_brackets,
 };
 pub use cosines::{CosineCounts, CosineHistogram, CosineLaw};
 pub use guarantees::{Evidence, Guarantee, Subject, guarantees, sharp_isometry_bound};

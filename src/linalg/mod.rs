@@ -2,6 +2,7 @@
 
 pub mod cholesky;
 pub mod columns;
+pub mod complex;
 pub mod dense;
 pub mod fixed;
 pub mod lanczos;

@@ -3,6 +3,7 @@
 //! To add an operator: one file with the type and its [`MeasurementOperator`] implementation, one line here. Its unit
 //! tests call [`dot_test::check`], which finds a wrong adjoint in one line.
 
+mod convolution;
 mod correlated;
 mod damped;
 mod dense;
@@ -16,6 +17,7 @@ mod restricted;
 mod scaled;
 mod sparse_signs;
 
+pub use convolution::{CircularConvolution, Grid, KernelBank, ZeroPaddedConvolution};
 pub use correlated::CorrelatedGaussianEnsemble;
 pub use damped::Damped;
 pub use dense::DenseOperator;
