@@ -3,6 +3,7 @@
 //! They are compiled into the program and see only the public library, as any other user of it does.
 
 mod conditioning;
+mod convolution_sensing;
 mod iterative_magnitude_pruning;
 mod jacobian_sensing;
 mod linearized_tickets;
@@ -29,6 +30,7 @@ pub static EXPERIMENTS: &[&dyn Experiment] = &[
     &phase_transition::PhaseTransition,
     &rip_certificates::RipCertificates,
     &jacobian_sensing::JacobianSensing,
+    &convolution_sensing::ConvolutionSensing,
     &conditioning::Conditioning,
     &percolation::Percolation,
     &signal_propagation::SignalPropagation,

@@ -211,6 +211,23 @@ impl KernelCorrelations {
         self.pairs().map(of_pair).fold(self.first_order(), f64::max)
     }
 
+    /// The extreme eigenvalues of the Gram matrices of all pairs of columns: `δ_2` after the scaling of the layer that makes
+    /// it smallest is `(upper − lower)/(upper + lower)`, and the coherence where all energies are equal.
+    pub fn pair_eigenvalues(&self) -> Bracket {
+        let energies = || (0..self.inputs).map(|i| self.energy(i));
+        let single = Bracket {
+            lower: energies().fold(f64::INFINITY, f64::min),
+            upper: energies().fold(0.0, f64::max),
+        };
+        self.pairs().fold(single, |bracket, (p, q, g)| {
+            let (middle, radius) = (0.5 * p + 0.5 * q, (0.5 * (p - q)).hypot(g));
+            Bracket {
+                lower: bracket.lower.min(middle - radius),
+                upper: bracket.upper.max(middle + radius),
+            }
+        })
+    }
+
     /// An upper bound of `δ_k` by Gershgorin's discs: the largest `|g_ii[0] − 1|` plus the k − 1 largest `|g|` of the same
     /// column. With unit energies and one input that is the sum of the k − 1 largest autocorrelations. Orders from the
     /// number of columns on give the bound for all of them; order 0 gives 0.

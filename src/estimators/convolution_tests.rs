@@ -89,6 +89,13 @@ fn constants_from_lags_are_those_of_all_supports() {
         let rounding = |order: usize| 1e-12 * (1.0 + exact(order));
         assert!((lags.first_order() - exact(1)).abs() <= rounding(1));
         assert!((lags.second_order() - exact(2)).abs() <= rounding(2));
+        let pair = RestrictedIsometryConstant::of_order(2)
+            .estimate(&a, &seed)
+            .unwrap()
+            .value;
+        let eigenvalues = lags.pair_eigenvalues();
+        assert!((eigenvalues.lower - pair.lambda_min.upper).abs() <= rounding(2));
+        assert!((eigenvalues.upper - pair.lambda_max.lower).abs() <= rounding(2));
         for order in 1..=4 {
             assert!(exact(order) <= lags.upper_bound(order) + rounding(order), "{order}");
             bounds += usize::from(lags.upper_bound(order) > exact(order) + 1e-3);
