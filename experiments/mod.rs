@@ -16,6 +16,7 @@ mod rows;
 mod selection_conditions;
 mod signal_propagation;
 mod sparse_cost;
+mod stable_recovery;
 mod support_recovery_thresholds;
 mod thresholding;
 mod tickets;
@@ -37,5 +38,6 @@ pub static EXPERIMENTS: &[&dyn Experiment] = &[
     &thresholding::Thresholding,
     &support_recovery_thresholds::SupportRecoveryThresholds,
     &selection_conditions::SelectionConditions,
+    &stable_recovery::StableRecovery,
     &sparse_cost::SparseCost,
 ];

@@ -2,11 +2,12 @@
 
 use super::checks::PICTURED;
 use super::claims::{agreements, part, worst_stated};
-use super::removal::{BANKS, LOW_PASS, RULES};
+use super::removal::{BANKS, ENERGY_RULE, LOW_PASS, RULES};
 use super::{LAYOUTS, REGIMES};
 use std::f64::consts::TAU;
 use ticketsense::Result;
 use ticketsense::harness::figures::{Axis, Colour, Figure, Panel, Series};
+use ticketsense::statistics::BinomialCount;
 use ticketsense::table::Table;
 
 /// Level of the drawn intervals.
@@ -24,14 +25,17 @@ pub(super) fn figure(table: &Table) -> Result<Figure> {
         .panel(exceptions(table)?)
         .panel(named(table, BANKS[0])?)
         .panel(named(table, BANKS[1])?)
-        .panel(rules(table, "random banks of 4", |energies| energies != "own")?)
-        .panel(rules(table, "first layers of 6, trained and not", |energies| energies == "own")?)
+        .panel(rules(table, "random banks of 4", |rule, energies| {
+            energies == if rule == ENERGY_RULE { "varied" } else { "unit" }
+        })?)
+        .panel(rules(table, "first layers of 6, trained and not", |_, energies| energies == "own")?)
         .caption(
             "Flat: [1, 1, 1, −1]/2, delta: an impulse, binomial: [1, 3, 3, 1]/√20, box: [1, 1, 1, 1]/2. (c) The binomial kernel \
              padded with zeros, between the bounds by interlacing. (d) Largest distance of δ_1 and δ_2, and excess of δ_3 and δ_4, \
              over 1 + δ; clear: 2K − 1 ≤ N, double: K ≤ N < 2K − 1, wrapped: K > N. (e, f) By enumeration, columns of unit \
              length. (g, h) How often no removal gives a smaller δ_2 than the rule's, with 95 % intervals; dashed: a kernel \
-             chosen blindly.",
+             chosen blindly. Both: least correlated and well structured. (g) Kernels of equal energy, but of energies from \
+             1/4 to 4 for the last rule.",
         ))
 }
 
@@ -132,7 +136,7 @@ fn named(table: &Table, bank: &str) -> Result<Panel> {
     Ok(panel)
 }
 
-fn rules(table: &Table, title: &str, of: impl Fn(&str) -> bool) -> Result<Panel> {
+fn rules(table: &Table, title: &str, of: impl Fn(&str, &str) -> bool) -> Result<Panel> {
     const SHORT: [&str; 5] = ["both", "uncorrelated", "correlated", "unstructured", "least energy"];
     let mut chance = 0.0;
     let mut panel = Panel::new(
@@ -145,13 +149,13 @@ fn rules(table: &Table, title: &str, of: impl Fn(&str) -> bool) -> Result<Panel>
         for (at, rule) in RULES.into_iter().enumerate() {
             let groups = agreements(table, rule)?;
             let (mut agree, mut trials) = (0, 0);
-            for group in groups.iter().filter(|g| g.layout == layout && of(&g.energies)) {
+            for group in groups.iter().filter(|g| g.layout == layout && of(rule, &g.energies)) {
                 agree += group.agree.successes();
                 trials += group.agree.trials();
                 chance = group.chance;
             }
             if trials > 0 {
-                let count = ticketsense::statistics::BinomialCount::new(agree, trials)?;
+                let count = BinomialCount::new(agree, trials)?;
                 let interval = count.interval(LEVEL)?;
                 bars.push((at as f64, count.proportion(), interval.lower, interval.upper));
             }

@@ -120,7 +120,7 @@ impl Experiment for ConvolutionSensing {
     fn cells(&self, scale: Scale) -> Vec<Cell> {
         let part = |name: &str| Cell::new().problem("part", name);
         let mut cells = Vec::new();
-        let networks: usize = scale.pick(1, 20, 100);
+        let networks: usize = scale.pick(1, 40, 200);
         cells.extend((0..networks).map(|number| part("trained").problem("number", number)));
         for family in removal::FAMILIES {
             for energies in removal::ENERGIES {
@@ -149,7 +149,7 @@ impl Experiment for ConvolutionSensing {
             "picture" => checks::picture(),
             "removal" => removal::named(cell.text("bank")?),
             "sweep" => {
-                let trials = scale.pick(60, 1000, 10_000);
+                let trials = scale.pick(400, 4000, 20_000);
                 removal::sweep(cell.text("family")?, cell.text("energies")?, trials, context, &seed)
             }
             "trained" => trained::rows(scale.pick(20, 200, 600), context, &seed),
@@ -171,7 +171,7 @@ impl Experiment for ConvolutionSensing {
 
     fn budget(&self) -> Budget {
         Budget {
-            seconds: 6,
+            seconds: 2,
             memory_mb: 60,
         }
     }

@@ -30,8 +30,9 @@ pub(super) const RULES: [&str; 5] = [
     "uncorrelated",
     "most correlated",
     "worst structured",
-    "least energy",
+    ENERGY_RULE,
 ];
+pub(super) const ENERGY_RULE: &str = "least energy";
 
 fn bank_of(kernels: &[Vec<f64>], size: Grid, layout: &str) -> Result<KernelBank> {
     let (outputs, inputs) = match layout {

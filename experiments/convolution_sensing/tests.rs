@@ -152,3 +152,46 @@ fn data_without_images_leave_the_trained_part_empty() {
     let table = compute_table(&ConvolutionSensing, Scale::Smoke, 0, &sentences).unwrap();
     assert!(table.iter().all(|r| !is(&r, "case", "trained layer")));
 }
+
+#[test]
+fn the_operators_are_the_convolutions_of_networks() {
+    use ticketsense::Seed;
+    use ticketsense::networks::{Array, ImageShape, Initialisation, NetworkBuilder, Padding};
+    use ticketsense::operators::{CircularConvolution, Grid, KernelBank, MeasurementOperator, ZeroPaddedConvolution};
+    let (inputs, outputs, grid) = (2, 3, Grid { height: 5, width: 4 });
+    let image = ImageShape {
+        channels: inputs,
+        height: grid.height,
+        width: grid.width,
+    };
+    for padding in [Padding::Circular(1), Padding::Zero(1)] {
+        let network = NetworkBuilder::new("one", image)
+            .and_then(|b| b.convolution(outputs, 3, 1, padding))
+            .and_then(|b| b.dense(60))
+            .and_then(|b| b.build())
+            .unwrap();
+        let mut theta: Vec<f64> = network.initial(&Seed::root(2), &Initialisation::HE).unwrap();
+        let slots: Vec<_> = network.layout().weight_slots().map(|slot| slot.range.clone()).collect();
+        // The last layer shows what the first one makes.
+        for (i, weight) in theta[slots[1].clone()].iter_mut().enumerate() {
+            *weight = f64::from(u8::from(i / 60 == i % 60));
+        }
+        let weights = &theta[slots[0].clone()];
+        // From input channels fastest to input channels before the kernel.
+        let at = |i: usize| (i / 18 * 9 + i % 9) * inputs + i / 9 % inputs;
+        let values = (0..weights.len()).map(|i| weights[at(i)]).collect();
+        let bank = KernelBank::new(outputs, inputs, Grid::square(3), values).unwrap();
+        let x: Vec<f64> = (0..40).map(|i| ((i * 17) % 13) as f64 - 6.0).collect();
+        let y = match padding {
+            Padding::Circular(_) => CircularConvolution::new(bank, grid).unwrap().apply(&x).unwrap(),
+            Padding::Zero(_) => ZeroPaddedConvolution::new(bank, grid).unwrap().apply(&x).unwrap(),
+        };
+        let expected = network.outputs(&theta, &Array::new(1, 40, x).unwrap()).unwrap();
+        // The layers of networks go pixel after pixel, operators channel after channel.
+        for (i, expected) in expected.as_slice().iter().enumerate() {
+            let found = y[i % outputs * grid.positions() + i / outputs];
+            // Sums of 18 products of weights below 2 and values up to 6, through transforms of at most 42 places.
+            assert!((found - expected).abs() <= 1e-12, "{padding:?} {found} {expected}");
+        }
+    }
+}

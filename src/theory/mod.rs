@@ -19,6 +19,7 @@ pub mod registry;
 pub mod relu_variance;
 pub mod scaled_erfc;
 pub mod special;
+pub mod stable_recovery;
 pub mod state_evolution;
 pub mod structured_cost;
 pub mod support_thresholds;
@@ -43,6 +44,7 @@ pub static CLOSED_FORMS: &[&ClosedForm] = &[
     &basis_pursuit_success::FORM,
     &state_evolution::EVOLUTION_FORM,
     &state_evolution::LASSO_FORM,
+    &stable_recovery::FORM,
     &support_thresholds::LASSO_FORM,
     &support_thresholds::OMP_FORM,
     &beta_min::FORM,
