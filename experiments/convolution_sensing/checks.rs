@@ -239,7 +239,7 @@ pub(super) fn picture() -> Result<Vec<Row>> {
             ])?);
         }
     }
-    let kernel = "binomial";
+    let kernel = "box";
     let bank = KernelBank::stacked(&[named(kernel)])?;
     let grid = Grid::line(PADDED);
     let padded = ZeroPaddedConvolution::new(bank.clone(), grid)?;

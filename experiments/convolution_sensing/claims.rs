@@ -352,7 +352,7 @@ fn removal(table: &Table) -> Result<Verdict> {
     let worst = agreements(table, RULES[3])?;
     Ok(Verdict {
         counterexample: matches!(decision, Decision::Fails)
-            .then(|| deltas.first().cloned())
+            .then_some(worst_removal.map(|(_, told)| told))
             .flatten(),
         decision,
         hypotheses,

@@ -30,7 +30,7 @@ pub(super) fn figure(table: &Table) -> Result<Figure> {
         })?)
         .panel(rules(table, "first layers of 6, trained and not", |_, energies| energies == "own")?)
         .caption(
-            "Flat: [1, 1, 1, −1]/2, delta: an impulse, binomial: [1, 3, 3, 1]/√20, box: [1, 1, 1, 1]/2. (c) The binomial kernel \
+            "Flat: [1, 1, 1, −1]/2, delta: an impulse, binomial: [1, 3, 3, 1]/√20, box: [1, 1, 1, 1]/2. (c) The box kernel \
              padded with zeros, between the bounds by interlacing. (d) Largest distance of δ_1 and δ_2, and excess of δ_3 and δ_4, \
              over 1 + δ; clear: 2K − 1 ≤ N, double: K ≤ N < 2K − 1, wrapped: K > N. (e, f) By enumeration, columns of unit \
              length. (g, h) How often no removal gives a smaller δ_2 than the rule's, with 95 % intervals; dashed: a kernel \

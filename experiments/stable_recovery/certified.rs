@@ -213,7 +213,8 @@ pub(super) fn rows(cell: &Cell, effort: &Effort, context: &Context<'_>, seed: &S
             )?);
             continue;
         };
-        let mut worst: Option<Judged> = None;
+        // The two terms of the bound are attacked apart: the worst without noise, and the worst with some.
+        let mut worst: [Option<Judged>; 2] = [None, None];
         for (kind, signal) in SIGNALS.into_iter().enumerate() {
             for (level, noise) in NOISES.into_iter().enumerate() {
                 let mut group: Option<Judged> = None;
@@ -233,15 +234,15 @@ pub(super) fn rows(cell: &Cell, effort: &Effort, context: &Context<'_>, seed: &S
                 let Some(group) = group else { continue };
                 let found = found_row("certified", signal, noise, effort.trials as usize, &group);
                 rows.push(row_of(&[&facts[..], &found].concat())?);
+                let worst = &mut worst[usize::from(noise > 0.0)];
                 if worst.as_ref().is_none_or(|w| group.ratio() > w.ratio()) {
-                    worst = Some(group);
+                    *worst = Some(group);
                 }
             }
         }
-        // From the worst of all, and from one with noise: the bound's two terms are attacked separately.
-        if let Some(worst) = worst {
+        for (number, worst) in worst.into_iter().flatten().enumerate() {
             let start = worst.ratio();
-            let mut rng = stream(seed, "search", nonzeros as u64);
+            let mut rng = stream(seed, &format!("search {number}"), nonzeros as u64);
             let climbed = climb(
                 &instance,
                 bound,
@@ -300,16 +301,16 @@ fn climb(
         }
         let mut problem = best.problem.clone();
         let noise = norm(&problem.noise);
-        // Every third step moves the signal alone, every third the noise, the others both and how much noise there is.
-        if step % 3 != 1 {
+        // Of three steps one moves the signal, one turns the noise, and one moves both and changes how much noise there is.
+        if noise == 0.0 || step % 3 != 1 {
             let moved = direction(shape.columns, size, rng);
             problem.signal.iter_mut().zip(moved).for_each(|(x, d)| *x += d);
             scale_to(&mut problem.signal, 1.0);
         }
-        if step % 3 != 0 {
-            let moved = direction(shape.rows, size * noise.max(0.01), rng);
+        if noise > 0.0 && step % 3 != 0 {
+            let moved = direction(shape.rows, size * noise, rng);
             problem.noise.iter_mut().zip(moved).for_each(|(e, d)| *e += d);
-            if step % 3 == 1 && noise > 0.0 {
+            if step % 3 == 1 {
                 scale_to(&mut problem.noise, noise);
             }
         }

@@ -2,7 +2,7 @@
 
 use super::METHODS;
 use super::claims::{judged, largest, part};
-use super::typical::DECAYS;
+use super::typical::{self, DECAYS};
 use std::collections::BTreeMap;
 use ticketsense::Result;
 use ticketsense::harness::figures::{Axis, Colour, Figure, Panel, Series};
@@ -27,7 +27,7 @@ pub(super) fn figure(table: &Table) -> Result<Figure> {
         .panel(weights(table)?)
         .caption(format!(
             "(a) The worst of every group of problems, and the worst that a search found; on the line the error is the bound. \
-             (c) Candès' constants, and δ_2k of the certified matrices on the axis. (d) Without noise, entries j^(−q), q from {} to \
+             (c) Candès' constants. (d) Without noise, entries j^(−q), q from {} to \
              {}. (e) q = {SHOWN}. (d, e) Gaussian matrices, nothing is certified; grey: error = σ_k(x)₁/√k + ε; 95 % intervals. (f) \
              Means over networks on the digits.",
             DECAYS[0],
@@ -36,18 +36,31 @@ pub(super) fn figure(table: &Table) -> Result<Figure> {
 }
 
 fn colour(method: &str) -> Colour {
-    let place = METHODS.iter().position(|m| *m == method).unwrap_or(0);
-    Colour::nth(place)
+    match method {
+        "iht" => Colour::VERMILION,
+        "htp" => Colour::GREEN,
+        "normalised iht" => Colour::ORANGE,
+        _ => Colour::BLUE,
+    }
+}
+
+fn words(method: &str) -> &str {
+    match method {
+        "iht" => "IHT",
+        "htp" => "HTP",
+        "normalised iht" => "normalised IHT",
+        other => other,
+    }
 }
 
 fn against_bound(table: &Table) -> Result<Panel> {
     let mut panel = Panel::new(
         "Certified matrices: errors and bounds",
-        Axis::log("bound").range(1e-2, 1e2),
+        Axis::log("bound").range(1e-2, 1e3),
         Axis::log("error ‖x̂ − x‖₂").range(1e-4, 1e1),
     )
     .series(
-        Series::line("error = bound", [(1e-4, 1e-4), (1e2, 1e2)])
+        Series::line("error = bound", [(1e-4, 1e-4), (1e3, 1e3)])
             .colour(Colour::BLACK)
             .dashed(),
     );
@@ -57,7 +70,7 @@ fn against_bound(table: &Table) -> Result<Panel> {
             for row in judged(table, name, method)? {
                 points.push((row.real("bound")?, row.real("error")?));
             }
-            panel = panel.series(Series::points(method, points).colour(colour(method)));
+            panel = panel.series(Series::points(words(method), points).colour(colour(method)));
         }
     }
     Ok(panel)
@@ -66,7 +79,7 @@ fn against_bound(table: &Table) -> Result<Panel> {
 fn ratios(table: &Table) -> Result<Panel> {
     let mut panel = Panel::new(
         "The worst error over its bound",
-        Axis::categories("", METHODS),
+        Axis::categories("", METHODS.map(words)),
         Axis::linear("error over bound").range(0.0, 1.1),
     )
     .horizontal(1.0, "bound");
@@ -93,9 +106,13 @@ fn constants(table: &Table) -> Result<Panel> {
     }
     let mut places = Vec::new();
     for row in judged(table, "certified", METHODS[0])? {
-        let place = (row.real("second")?, 1.0);
-        if !places.contains(&place) {
-            places.push(place);
+        let delta = row.real("second")?;
+        // The upper end of the axis is where the constants end.
+        if let Ok(found) = basis_pursuit(delta)
+            && !places.iter().any(|(d, _)| *d == delta)
+        {
+            places.push((delta, found.compressibility));
+            places.push((delta, found.noise));
         }
     }
     Ok(Panel::new(
@@ -105,11 +122,11 @@ fn constants(table: &Table) -> Result<Panel> {
     )
     .series(Series::line("C₀, before σ_k(x)₁/√k", tail).colour(Colour::PURPLE))
     .series(Series::line("C₁, before ε", noise).colour(Colour::BLACK))
-    .series(Series::points("certified matrices", places).colour(Colour::GREY)))
+    .series(Series::points("certified matrices", places).colour(Colour::SKY)))
 }
 
 fn by_tail(table: &Table) -> Result<Panel> {
-    typical(
+    means(
         table,
         "Larger matrices, no noise: compressibility",
         Axis::log("σ_k(x)₁/√k"),
@@ -119,7 +136,7 @@ fn by_tail(table: &Table) -> Result<Panel> {
 }
 
 fn by_noise(table: &Table) -> Result<Panel> {
-    typical(
+    means(
         table,
         "Larger matrices: noise",
         Axis::log("σ_k(x)₁/√k + ε"),
@@ -128,7 +145,7 @@ fn by_noise(table: &Table) -> Result<Panel> {
     )
 }
 
-fn typical(
+fn means(
     table: &Table,
     title: &str,
     x: Axis,
@@ -138,7 +155,7 @@ fn typical(
     let z = two_sided_normal(LEVEL)?;
     let mut panel = Panel::new(title, x, Axis::log("mean error ‖x̂ − x‖₂"));
     let mut all = Vec::new();
-    for method in METHODS {
+    for method in typical::METHODS {
         let mut points = Vec::new();
         for row in part(table, "typical") {
             let (decay, noise) = (row.real("decay")?, row.real("noise")?);
@@ -151,7 +168,11 @@ fn typical(
             all.push(at);
         }
         points.sort_by(|a, b| a.0.total_cmp(&b.0));
-        panel = panel.series(Series::measured(method, points).colour(colour(method)).connected());
+        panel = panel.series(
+            Series::measured(words(method), points)
+                .colour(colour(method))
+                .connected(),
+        );
     }
     all.sort_by(f64::total_cmp);
     if let (Some(&first), Some(&last)) = (all.first(), all.last()) {
@@ -166,7 +187,7 @@ fn typical(
 
 fn weights(table: &Table) -> Result<Panel> {
     let mut panel = Panel::new(
-        "Weights are not nearly sparse",
+        "How nearly sparse weights are",
         Axis::linear("k over the number of weights").range(0.0, 1.0),
         Axis::log("σ_k(θ)₁ / (√k ‖θ‖₂)"),
     );

@@ -36,7 +36,7 @@ const COLUMNS: &[Column] = &[
         "δ_3k of the matrix as scaled, upper end; thresholding methods.",
     ),
     Column::integer("certified", "", "1 where the method's condition is proven."),
-    Column::text("method", "basis pursuit denoising, iht or htp."),
+    Column::text("method", "basis pursuit denoising, iht, normalised iht or htp."),
     Column::text(
         "signal",
         "sparse: k Gaussian nonzeros; flat: k ones and a tail of equal entries; or power, entries j^(−decay), by random places and signs; \
@@ -91,12 +91,12 @@ impl Experiment for StableRecovery {
         let part = |name: &str| Cell::new().problem("part", name);
         let mut cells = Vec::new();
         for decay in typical::DECAYS {
-            for method in METHODS {
+            for method in typical::METHODS {
                 cells.push(part("typical").problem("decay", decay).treatment("method", method));
             }
         }
         for matrix in 0..certified::MATRICES.len() {
-            let numbers = if certified::MATRICES[matrix].kind == "tight" {
+            let numbers: usize = if certified::MATRICES[matrix].kind == "tight" {
                 1
             } else {
                 scale.pick(1, 4, 16)
@@ -121,8 +121,8 @@ impl Experiment for StableRecovery {
         match cell.text("part")? {
             "certified" => {
                 let effort = certified::Effort {
-                    trials: scale.pick(2, 20, 100),
-                    search: scale.pick(20, 300, 3000),
+                    trials: scale.pick(2, 40, 200),
+                    search: scale.pick(20, 1000, 10_000),
                 };
                 certified::rows(cell, &effort, context, &seed)
             }
@@ -142,7 +142,7 @@ impl Experiment for StableRecovery {
 
     fn budget(&self) -> Budget {
         Budget {
-            seconds: 15,
+            seconds: 6,
             memory_mb: 80,
         }
     }

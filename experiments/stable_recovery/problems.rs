@@ -6,7 +6,8 @@ use rand_distr::StandardNormal;
 use ticketsense::linalg::norm;
 use ticketsense::operators::{DenseOperator, MeasurementOperator};
 use ticketsense::recovery::{
-    BasisPursuitDenoising, Certificate, HardThresholdingPursuit, IterativeHardThresholding, Radius, Recovery, Solver,
+    BasisPursuitDenoising, Certificate, HardThresholdingPursuit, IterativeHardThresholding, NormalisedIht, Radius,
+    Recovery, Solver,
 };
 use ticketsense::{Result, Seed};
 
@@ -101,6 +102,7 @@ pub(super) fn solve(
     y.iter_mut().zip(&problem.noise).for_each(|(y, e)| *y += e);
     let solver: &dyn Solver = match method {
         "iht" => &IterativeHardThresholding::new(nonzeros),
+        "normalised iht" => &NormalisedIht::new(nonzeros),
         "htp" => &HardThresholdingPursuit {
             unit_step,
             ..HardThresholdingPursuit::new(nonzeros)
@@ -124,6 +126,6 @@ pub(super) fn gap(recovery: &Recovery) -> f64 {
 }
 
 /// The random numbers of a named stream.
-pub(super) fn stream(seed: &Seed, name: &str, number: u64) -> impl rand::Rng {
+pub(super) fn stream(seed: &Seed, name: &str, number: u64) -> impl rand::Rng + use<> {
     seed.stream(name).replicate(number).rng()
 }

@@ -9,6 +9,9 @@ use ticketsense::{Result, Seed};
 
 /// Exponents of the entries by rank.
 pub(super) const DECAYS: [f64; 5] = [0.75, 1.0, 1.5, 2.0, 3.0];
+/// Unit steps diverge on these matrices, whose norm is about 1 + √2: iterative hard thresholding takes the normalised one,
+/// the pursuit its adaptive one.
+pub(super) const METHODS: [&str; 3] = ["basis pursuit denoising", "normalised iht", "htp"];
 /// Norms of the noise, signals having norm 1.
 pub(super) const NOISES: [f64; 4] = [0.0, 0.03, 0.1, 0.3];
 
