@@ -142,7 +142,7 @@ impl Experiment for StableRecovery {
 
     fn budget(&self) -> Budget {
         Budget {
-            seconds: 6,
+            seconds: 7,
             memory_mb: 80,
         }
     }
