@@ -107,6 +107,8 @@ mod tests {
                     Domain::Integer { .. } if argument.name == "nonzeros" => (argument.name, "1"),
                     Domain::Integer { .. } => (argument.name, "3"),
                     _ if argument.name == "fan-out" => (argument.name, "2"),
+                    // Below √2 − 1.
+                    _ if argument.name == "isometry-constant" => (argument.name, "0.25"),
                     // Feasible for all the others: a fraction, a density, a regrowth not above it, bits, eigenvalues.
                     _ => (argument.name, "0.5"),
                 })
@@ -170,6 +172,7 @@ mod tests {
             ),
             ("omp-support-threshold", "columns nonzeros rows"),
             ("beta-min", "columns nonzeros rows noise-std signal penalty"),
+            ("stable-recovery-constants", "isometry-constant"),
             ("soft-threshold-risk", "mean threshold noise-std"),
             ("hard-threshold-risk", "mean threshold noise-std"),
         ];

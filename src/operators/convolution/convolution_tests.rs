@@ -45,9 +45,11 @@ fn grid(height: usize, width: usize) -> Grid {
     Grid { height, width }
 }
 
+type Case = (usize, usize, (usize, usize), (usize, usize));
+
 /// Outputs, inputs, kernel and grid: lines and planes; odd, even, prime and single lengths; kernels shorter than the grid,
 /// longer on one axis or both, and more than twice as long; odd and even numbers of channels.
-const CASES: [(usize, usize, (usize, usize), (usize, usize)); 12] = [
+const CASES: [Case; 12] = [
     (1, 1, (1, 1), (1, 1)),
     (1, 1, (1, 3), (1, 16)),
     (1, 3, (1, 4), (1, 13)),
@@ -97,6 +99,33 @@ fn products_by_transforms_are_those_of_the_matrix_written_out() {
             assert!(norm(&difference) <= 1e-12 * matrix.norm() * (shape.rows + shape.columns) as f64);
         }
     });
+}
+
+#[test]
+fn transforms_and_taps_give_one_product() {
+    let (mut transforms, mut taps) = (0, 0);
+    for (number, &(outputs, inputs, size, signal)) in CASES.iter().enumerate() {
+        let bank = random_bank(outputs, inputs, grid(size.0, size.1), number as u64);
+        let signal = grid(signal.0, signal.1);
+        let circular = CircularConvolution::new(bank.clone(), signal).unwrap();
+        let padded = ZeroPaddedConvolution::new(bank, signal).unwrap();
+        for layer in [&circular.layer, &padded.layer] {
+            let by_taps = layer.by_taps() <= layer.engine.operations();
+            taps += usize::from(by_taps);
+            transforms += usize::from(!by_taps);
+            let shape = layer.shape();
+            for (adjoint, from, to) in [(false, shape.columns, shape.rows), (true, shape.rows, shape.columns)] {
+                let x: Vec<f64> = (0..from).map(|i| (1.0 + i as f64).sin()).collect();
+                let (mut first, mut second) = (vec![f64::NAN; to], vec![f64::NAN; to]);
+                layer.engine.multiply(signal, &x, &mut first, adjoint);
+                layer.multiply_by_taps(&x, &mut second, adjoint);
+                let difference: Vec<f64> = first.iter().zip(&second).map(|(f, s)| f - s).collect();
+                // Both err by some ε of the sum of sizes of what they add, here below 100 weights of size 3 in 5 channels.
+                assert!(norm(&difference) <= 1500.0 * f64::EPSILON * norm(&x), "case {number}");
+            }
+        }
+    }
+    assert!(transforms > 3 && taps > 3, "both are chosen: {transforms} {taps}");
 }
 
 #[test]

@@ -79,13 +79,56 @@ impl Layer {
     pub fn apply_into(&self, x: &[f64], y: &mut [f64]) {
         let Shape { rows, columns } = self.shape();
         assert_eq!((x.len(), y.len()), (columns, rows), "apply: lengths");
-        self.engine.multiply(self.signal, x, y, false);
+        self.multiply(x, y, false);
     }
 
     pub fn adjoint_into(&self, y: &[f64], x: &mut [f64]) {
         let Shape { rows, columns } = self.shape();
         assert_eq!((x.len(), y.len()), (columns, rows), "adjoint: lengths");
-        self.engine.multiply(self.signal, y, x, true);
+        self.multiply(y, x, true);
+    }
+
+    fn multiply(&self, x: &[f64], y: &mut [f64], adjoint: bool) {
+        if self.by_taps() <= self.engine.operations() {
+            self.multiply_by_taps(x, y, adjoint);
+        } else {
+            self.engine.multiply(self.signal, x, y, adjoint);
+        }
+    }
+
+    /// Operations of a product tap by tap.
+    pub fn by_taps(&self) -> usize {
+        let taps: usize = self.taps.iter().map(Vec::len).sum();
+        taps.saturating_mul(2 * self.signal.positions())
+    }
+
+    /// `y ← A x`, or `y ← Aᵀ x`, one tap after the other over whole rows.
+    pub fn multiply_by_taps(&self, x: &[f64], y: &mut [f64], adjoint: bool) {
+        y.fill(0.0);
+        let (grid, width, positions) = (self.engine.grid(), self.signal.width, self.signal.positions());
+        for (pair, taps) in self.taps.iter().enumerate() {
+            let (output, input) = (pair / self.bank.inputs(), pair % self.bank.inputs());
+            let (from, to) = if adjoint { (output, input) } else { (input, output) };
+            let (x, y) = (
+                &x[from * positions..][..positions],
+                &mut y[to * positions..][..positions],
+            );
+            for tap in taps {
+                for rows in runs(tap.row, self.signal.height, grid.height) {
+                    for columns in runs(tap.column, width, grid.width) {
+                        for row in 0..rows.length {
+                            let start = (rows.from + row) * width + columns.from;
+                            let end = (rows.to + row) * width + columns.to;
+                            let (read, write) = if adjoint { (end, start) } else { (start, end) };
+                            let y = &mut y[write..write + columns.length];
+                            for (y, x) in y.iter_mut().zip(&x[read..read + columns.length]) {
+                                *y += tap.value * x;
+                            }
+                        }
+                    }
+                }
+            }
+        }
     }
 
     /// Calls `act(row of A, entry)` for the nonzero entries of a column.
@@ -106,7 +149,7 @@ impl Layer {
         }
     }
 
-    /// By single entries where those are fewer operations than the transforms.
+    /// By single entries where those are fewer operations than a whole product.
     pub fn apply_sparse_into(&self, support: &[usize], values: &[f64], y: &mut [f64]) {
         let Shape { rows, columns } = self.shape();
         assert_eq!(
@@ -128,7 +171,7 @@ impl Layer {
         self.apply_into(&x, y);
     }
 
-    /// Whether the entries of these columns cost less than the transforms.
+    /// Whether the entries of these columns cost less than a whole product.
     fn few(&self, support: &[usize]) -> bool {
         let positions = self.signal.positions();
         let entries = |j: &usize| -> usize {
@@ -136,7 +179,7 @@ impl Layer {
             outputs.map(|o| self.taps(o, j / positions).len()).sum()
         };
         // An entry is a multiplication, an addition and finding its place.
-        let budget = self.engine.operations() / 6;
+        let budget = self.engine.operations().min(self.by_taps()) / 6;
         let mut total = 0;
         support.iter().all(|j| {
             total += entries(j);
@@ -182,6 +225,32 @@ impl Layer {
         }
         norms
     }
+}
+
+/// Neighbouring positions that a tap carries together.
+#[derive(Clone, Copy, Debug)]
+struct Run {
+    from: usize,
+    to: usize,
+    length: usize,
+}
+
+/// What a tap carries along one axis of the signal: up to where it meets the end, and from where it has gone around.
+fn runs(displacement: usize, signal: usize, grid: usize) -> impl Iterator<Item = Run> {
+    let before = grid - displacement;
+    let both = [
+        Run {
+            from: 0,
+            to: displacement,
+            length: signal.saturating_sub(displacement),
+        },
+        Run {
+            from: before,
+            to: 0,
+            length: signal.saturating_sub(before),
+        },
+    ];
+    both.into_iter().filter(|run| run.length > 0)
 }
 
 /// Where a tap carries a position, both below `length`.

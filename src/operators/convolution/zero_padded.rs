@@ -10,7 +10,8 @@ use nalgebra::DMatrix;
 /// Toeplitz ones in two dimensions.
 ///
 /// `y_o[t] = Σ_i Σ_u w_oi[u] x_i[t + u − c]`, the correlation of deep learning, where x is zero outside of its grid. It is the
-/// circular layer on a grid so large that nothing wraps, seen through the first rows and columns, and is applied as such.
+/// circular layer on a grid so large that nothing wraps, seen through the first rows and columns, and is applied as such, or
+/// tap by tap where that is less work.
 /// Columns near a border lose the part of the kernel that leaves, and with it energy: the matrix is not circulant, and the
 /// frequencies of the kernel are not its singular values. A kernel may be longer than the grid; the weights that never meet
 /// the signal do nothing.
@@ -25,7 +26,7 @@ use nalgebra::DMatrix;
 /// ```
 #[derive(Clone, Debug)]
 pub struct ZeroPaddedConvolution {
-    layer: Layer,
+    pub(super) layer: Layer,
 }
 
 impl ZeroPaddedConvolution {
@@ -104,7 +105,7 @@ fn fast_length(length: usize) -> usize {
     let smooth = |n: &usize| {
         let mut left = *n;
         for prime in [2, 3, 5, 7] {
-            while left % prime == 0 {
+            while left.is_multiple_of(prime) {
                 left /= prime;
             }
         }
