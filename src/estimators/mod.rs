@@ -8,6 +8,7 @@ mod conditioning;
 mod conditions;
 mod convolution;
 mod cosines;
+pub mod design;
 mod dual_bound;
 mod gram;
 mod guarantees;

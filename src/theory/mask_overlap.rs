@@ -1,7 +1,50 @@
 //! By how much two masks of given counts overlap by chance.
 
+use super::registry::{Argument, Arguments, ClosedForm, Domain, Quantity};
 use super::special::ln_choose;
 use crate::error::{Error, Result};
+
+/// The closed form `chance-overlap`.
+pub static FORM: ClosedForm = ClosedForm {
+    name: "chance-overlap",
+    summary: "By how much two choices of given sizes overlap where one of them is random.",
+    arguments: &[
+        Argument::required("candidates", "what both choose from", "1", Domain::COUNT),
+        Argument::required("first", "size of the first choice", "1", Domain::STEPS),
+        Argument::required("second", "size of the second choice", "1", Domain::STEPS),
+        Argument::optional("overlap", "members that both have", "1", Domain::STEPS, None),
+    ],
+    formula: "mean ab/N; P(overlap = j) = C(a, j) C(N-a, b-j)/C(N, b)",
+    source: "the hypergeometric law, Feller, An Introduction to Probability Theory, vol. 1, II.6",
+    claims: &["J4"],
+    evaluate,
+};
+
+fn evaluate(arguments: &Arguments) -> Result<Vec<Quantity>> {
+    let counts = LayerCounts {
+        weights: arguments.integer("candidates")? as usize,
+        first: arguments.integer("first")? as usize,
+        second: arguments.integer("second")? as usize,
+    };
+    let Moments { mean, variance } = counts.chance_overlap()?;
+    let tails = match arguments.optional_integer("overlap") {
+        Some(overlap) => counts.tails(overlap as usize)?,
+        None => Tails {
+            at_least: f64::NAN,
+            at_most: f64::NAN,
+        },
+    };
+    Ok(vec![
+        Quantity::real("value", mean, "mean overlap"),
+        Quantity::real(
+            "standard_deviation",
+            variance.sqrt(),
+            "standard deviation of the overlap",
+        ),
+        Quantity::real("at_least", tails.at_least, "probability of at least the given overlap"),
+        Quantity::real("at_most", tails.at_most, "probability of at most the given overlap"),
+    ])
+}
 
 /// One layer in which two masks keep given numbers of weights.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -21,6 +64,31 @@ pub struct Moments {
     pub mean: f64,
     /// Variance.
     pub variance: f64,
+}
+
+/// How likely an overlap at least, and at most, as large as the one seen is; both count the one seen.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Tails {
+    /// `P(X ≥ x)`.
+    pub at_least: f64,
+    /// `P(X ≤ x)`.
+    pub at_most: f64,
+}
+
+impl Tails {
+    /// The p-value of both sides: twice the smaller tail, at most 1.
+    pub fn two_sided(&self) -> f64 {
+        (2.0 * self.at_least.min(self.at_most)).min(1.0)
+    }
+
+    /// Of a law on `0, 1, …` by its probabilities.
+    fn of(law: &[f64], seen: usize) -> Self {
+        let split = seen.min(law.len());
+        Tails {
+            at_least: law[split..].iter().sum::<f64>().min(1.0),
+            at_most: law[..(seen + 1).min(law.len())].iter().sum::<f64>().min(1.0),
+        }
+    }
 }
 
 impl LayerCounts {
@@ -74,6 +142,50 @@ impl LayerCounts {
     }
 }
 
+impl LayerCounts {
+    /// The probabilities of the overlaps `0, 1, …, min(a, b)`.
+    fn law(self) -> Result<Vec<f64>> {
+        let largest = self.first.min(self.second);
+        (0..=largest).map(|k| Ok(self.ln_probability(k)?.exp())).collect()
+    }
+
+    /// The exact tail probabilities of an overlap. Cost: one logarithm of a binomial coefficient for each possible overlap.
+    ///
+    /// ```
+    /// use ticketsense::theory::mask_overlap::LayerCounts;
+    /// // Both members of a pair among four: one chance in C(4, 2).
+    /// let tails = LayerCounts { weights: 4, first: 2, second: 2 }.tails(2)?;
+    /// assert!((tails.at_least - 1.0 / 6.0).abs() < 1e-15);
+    /// # Ok::<(), ticketsense::Error>(())
+    /// ```
+    ///
+    /// # Errors
+    /// [`Error::Argument`] when a mask keeps more than there is.
+    pub fn tails(self, overlap: usize) -> Result<Tails> {
+        Ok(Tails::of(&self.law()?, overlap))
+    }
+}
+
+/// The exact tail probabilities of the overlap summed over independent pairs, by convolution of their laws.
+///
+/// # Errors
+/// [`Error::Argument`] when a mask keeps more than there is. Cost: the product of the total and the largest overlap, for
+/// each pair.
+pub fn total_tails(pairs: &[LayerCounts], total: usize) -> Result<Tails> {
+    let mut sum = vec![1.0];
+    for pair in pairs {
+        let law = pair.law()?;
+        let mut next = vec![0.0; sum.len() + law.len() - 1];
+        for (i, a) in sum.iter().enumerate() {
+            for (j, b) in law.iter().enumerate() {
+                next[i + j] += a * b;
+            }
+        }
+        sum = next;
+    }
+    Ok(Tails::of(&sum, total))
+}
+
 /// The chance overlap summed over layers whose masks are drawn independently: means and variances add.
 ///
 /// ```
@@ -123,6 +235,34 @@ mod tests {
         assert_eq!(mean, 2.0);
         // Without replacement: the binomial variance 3·(4/6)(2/6) = 2/3 shrinks by (6−3)/(6−1).
         assert!((variance - 0.4).abs() < 1e-15);
+    }
+
+    #[test]
+    fn tails_of_a_sum_are_those_of_counting_all_pairs() {
+        // Overlaps of {0, 1} with the pairs of 4: 1/6, 4/6, 1/6 for 0, 1, 2; twice that: 1, 8, 18, 8, 1 over 36.
+        let pair = LayerCounts {
+            weights: 4,
+            first: 2,
+            second: 2,
+        };
+        let exact = [1.0, 8.0, 18.0, 8.0, 1.0].map(|w| w / 36.0);
+        for total in 0..=5 {
+            let tails = total_tails(&[pair, pair], total).unwrap();
+            let above: f64 = exact.iter().skip(total).sum();
+            let below: f64 = exact.iter().take(total + 1).sum();
+            assert!((tails.at_least - above).abs() < 1e-15 && (tails.at_most - below).abs() < 1e-15);
+        }
+        // Nothing drawn: the overlap is zero for certain.
+        let none = total_tails(&[], 0).unwrap();
+        assert_eq!((none.at_least, none.at_most, none.two_sided()), (1.0, 1.0, 1.0));
+        let answer = FORM
+            .evaluate_text(&[("candidates", "4"), ("first", "2"), ("second", "2"), ("overlap", "2")])
+            .unwrap();
+        assert_eq!(answer[0].value, crate::theory::Scalar::Real(1.0));
+        assert!(
+            FORM.evaluate_text(&[("candidates", "4"), ("first", "5"), ("second", "2")])
+                .is_err()
+        );
     }
 
     #[test]

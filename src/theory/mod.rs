@@ -50,6 +50,7 @@ pub static CLOSED_FORMS: &[&ClosedForm] = &[
     &beta_min::FORM,
     &thresholding::SOFT_FORM,
     &thresholding::HARD_FORM,
+    &mask_overlap::FORM,
 ];
 
 /// The closed form of that name.
@@ -175,6 +176,7 @@ mod tests {
             ("stable-recovery-constants", "isometry-constant"),
             ("soft-threshold-risk", "mean threshold noise-std"),
             ("hard-threshold-risk", "mean threshold noise-std"),
+            ("chance-overlap", "candidates first second overlap"),
         ];
         assert_eq!(published.len(), CLOSED_FORMS.len());
         for (name, arguments) in published {
