@@ -14,6 +14,7 @@ mod rewinding;
 mod rip_certificates;
 mod rows;
 mod selection_conditions;
+mod sensor_selection;
 mod signal_propagation;
 mod sparse_cost;
 mod stable_recovery;
@@ -39,5 +40,6 @@ pub static EXPERIMENTS: &[&dyn Experiment] = &[
     &support_recovery_thresholds::SupportRecoveryThresholds,
     &selection_conditions::SelectionConditions,
     &stable_recovery::StableRecovery,
+    &sensor_selection::SensorSelection,
     &sparse_cost::SparseCost,
 ];
