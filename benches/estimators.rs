@@ -5,6 +5,7 @@ use nalgebra::DMatrix;
 use rand::RngExt;
 use rand_distr::StandardNormal;
 use ticketsense::Seed;
+use ticketsense::estimators::design::{Criterion, DesignProblem, ForwardGreedy, Prior, RowSelector};
 use ticketsense::estimators::{Babel, Coherence, Estimator, RestrictedIsometryConstant};
 use ticketsense::linalg::dense::gram;
 use ticketsense::linalg::small::{LANES, SmallSymmetric};
@@ -85,4 +86,16 @@ fn babel_to_order_20_of_1000_by_5000(bencher: Bencher<'_, '_>) {
     let a = DenseOperator::new(gaussian(1000, 5000)).expect("finite");
     let settings = Babel { max_order: 20 };
     bencher.bench_local(|| settings.estimate(black_box(&a), &Seed::root(0)).expect("finite"));
+}
+
+/// Greedy selection of rows of 1000 by 100 by the trace of the posterior covariance.
+#[divan::bench(args = [50, 200], sample_count = 5)]
+fn greedy_a_optimal_rows_of_1000_by_100(bencher: Bencher<'_, '_>, count: usize) {
+    let prior = Prior::Isotropic { precision: 1.0 };
+    let problem = DesignProblem::new(&gaussian(1000, 100), &prior, 0.1, Criterion::A).expect("finite");
+    bencher.bench_local(|| {
+        ForwardGreedy
+            .select(black_box(&problem), count, &Seed::root(0))
+            .expect("in range")
+    });
 }

@@ -391,12 +391,16 @@ fn described(rows: &[Record<'_>], name: &str, cells: usize) -> Result<String> {
     let each = rows.len() as f64;
     Ok(format!(
         "{name}: median trace ratio {:.2}, largest {:.1}, {:.1} % of all choices better (median), {:.2} rows in common ({:.2} by \
-         chance, p = {p_value:.0e}), worse than the mean of all choices in {:.1} % ({:.0} to {:.0} %; trace ratio {:+.2} to {:+.2})",
+         chance, p {}), worse than the mean of all choices in {:.1} % ({:.0} to {:.0} %; trace ratio {:+.2} to {:+.2})",
         median(&ratios)?,
         ratios.iter().copied().fold(0.0, f64::max),
         100.0 * median(&shares)?,
         seen as f64 / each,
         chance / each,
+        match p_value < 1e-300 {
+            true => "< 1e-300".to_string(),
+            false => format!("= {p_value:.0e}"),
+        },
         100.0 * count.proportion(),
         100.0 * interval.lower,
         100.0 * interval.upper,

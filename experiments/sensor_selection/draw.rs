@@ -212,7 +212,11 @@ fn duplicates(table: &Table, name: &str, title: &str) -> Result<Panel> {
         "example" => (Axis::log("σ²/τ²"), "noise_ratio"),
         _ => (Axis::linear("correlation of a pair").range(0.0, 1.0), "setting"),
     };
-    let mut panel = Panel::new(title, x, Axis::log("trace / least trace").include(1.0));
+    let y = match name {
+        "example" => Axis::log("trace / least trace").include(1.0),
+        _ => Axis::linear("trace / least trace").include(1.0),
+    };
+    let mut panel = Panel::new(title, x, y);
     if name == "example" {
         panel = panel.vertical(crossing(), "");
     }
