@@ -29,7 +29,7 @@ fn main() -> Result<()> {
     let jacobian =
         Linearisation::new(&network, &theta, &inputs)?.jacobian(&weights, RowTransform::Identity, Biases::Fixed)?;
     let (j, prior) = (jacobian.to_dense(), Prior::Isotropic { precision: 1.0 });
-    // Noise at the level of the mean squared entry of a column: neither nothing nor everything is seen.
+    // The mean squared norm of a column as the variance of the noise: neither nothing nor everything is seen.
     let sigma = (j.norm_squared() / j.ncols() as f64).sqrt();
     let problems =
         [Criterion::A, Criterion::D].map(|criterion| DesignProblem::of_columns(&j, &prior, sigma, criterion));

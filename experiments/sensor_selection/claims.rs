@@ -102,8 +102,7 @@ fn deviations<'a>(rows: &[Record<'a>]) -> Result<(Option<Record<'a>>, f64)> {
     let (mut bad, mut worst) = (None, 0.0_f64);
     for row in rows {
         let share = row.real("deviation")? / row.real("tolerance")?;
-        // Not a number is beyond it too.
-        if !(share <= 1.0) && bad.is_none() {
+        if (share > 1.0 || share.is_nan()) && bad.is_none() {
             bad = Some(*row);
         }
         worst = worst.max(share);
@@ -319,10 +318,10 @@ fn duplicated(table: &Table) -> Result<Verdict> {
     };
     // Over the correlation of pairs: where the norm rule parts from the best choice.
     let pairs = part(table, "pairs")?;
-    let mut turn = f64::NAN;
+    let mut turn = f64::INFINITY;
     for row in &pairs {
-        if row.text("best_rows")? != row.text("norm_rows")? && !(turn <= row.real("setting")?) {
-            turn = row.real("setting")?;
+        if row.text("best_rows")? != row.text("norm_rows")? {
+            turn = turn.min(row.real("setting")?);
         }
     }
     let worst = match pairs.last() {

@@ -125,9 +125,9 @@ fn best_for_eigenvalue(problem: &DesignProblem, rows: &[usize], outside: &[usize
     let information = problem.information(rows);
     let present = Spectrum::of(&information)?.values().first().copied().unwrap_or(0.0);
     let mut best: Option<((usize, usize), f64)> = None;
-    for place in 0..rows.len() {
+    for (place, &leaving) in rows.iter().enumerate() {
         let mut without = information.clone();
-        add_outer(&mut without, problem.sensor(rows[place]), -1.0);
+        add_outer(&mut without, problem.sensor(leaving), -1.0);
         let spectrum = Spectrum::of(&without)?;
         for &j in outside {
             let least = spectrum.least_after(problem.sensor(j));

@@ -245,14 +245,14 @@ struct EigenWalk<'a> {
 
 impl EigenWalk<'_> {
     fn show(&mut self, least: f64) -> Result<()> {
-        let loss = match least > self.rounding {
-            true => 1.0 / least,
-            false => f64::INFINITY,
+        let (loss, error) = match least > self.rounding {
+            true => (1.0 / least, self.rounding / (least * (least - self.rounding))),
+            false => (f64::INFINITY, f64::INFINITY),
         };
         (self.visit)(&Subset {
             rows: &self.rows,
             loss,
-            error: self.rounding / (least * (least - self.rounding).max(0.0)),
+            error,
         })
     }
 

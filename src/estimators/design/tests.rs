@@ -106,7 +106,9 @@ fn golden_values_of_numpy_for_a_small_matrix() {
     let diagonal = Prior::Diagonal {
         precisions: vec![0.25, 1.0, 4.0],
     };
-    let golden: [(&Prior, f64, Criterion, [usize; 4], f64, f64); 9] = [
+    // Prior, σ, criterion; the best rows and their loss; the loss of the first four rows.
+    type Golden<'a> = (&'a Prior, f64, Criterion, [usize; 4], f64, f64);
+    let golden: [Golden<'_>; 9] = [
         (
             &Prior::Flat,
             1.0,
