@@ -7,6 +7,7 @@
 
 mod claims;
 mod draw;
+mod ensembles;
 mod examples;
 mod matrices;
 mod measured;

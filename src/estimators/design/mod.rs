@@ -16,6 +16,8 @@ mod exhaustive;
 mod greedy;
 mod problem;
 mod relaxation;
+#[cfg(test)]
+mod search_tests;
 mod secular;
 mod selection;
 mod spanning;
