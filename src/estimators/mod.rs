@@ -13,9 +13,11 @@ mod dual_bound;
 mod gram;
 mod guarantees;
 mod isometry;
+mod near;
 mod parallel;
 mod scan;
 mod search;
+mod sketch;
 mod spectrum;
 
 pub use coherence::{Babel, BabelFunction, Coherence, MutualCoherence};
@@ -34,6 +36,7 @@ pub use convolution::{
 pub use cosines::{CosineCounts, CosineHistogram, CosineLaw};
 pub use guarantees::{Evidence, Guarantee, Subject, guarantees, sharp_isometry_bound};
 pub use isometry::{Bracket, Rescaled, RestrictedIsometry, RestrictedIsometryConstant};
+pub use near::{MergedCoherence, NearColumns};
 pub use parallel::{ParallelColumns, ParallelGroups};
 pub use spectrum::{SingularExtremes, SingularRange};
 

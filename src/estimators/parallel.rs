@@ -83,7 +83,7 @@ impl Estimator for ParallelColumns {
 }
 
 /// The root of a tree of the disjoint-set forest, halving the path to it.
-fn root(parent: &mut [usize], mut i: usize) -> usize {
+pub(super) fn root(parent: &mut [usize], mut i: usize) -> usize {
     while parent[i] != i {
         parent[i] = parent[parent[i]];
         i = parent[i];

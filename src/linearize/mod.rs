@@ -9,6 +9,7 @@ mod kernel;
 mod linearisation;
 mod projection;
 mod recorder;
+mod slots;
 
 #[cfg(test)]
 mod jacobian_tests;
@@ -18,3 +19,4 @@ mod layered_tests;
 pub use curvature::{Curvature, CurvatureKind};
 pub use jacobian::Jacobian;
 pub use linearisation::{Biases, Linearisation, RowTransform};
+pub use slots::SlotFactors;
