@@ -12,13 +12,17 @@ pub mod design;
 mod dual_bound;
 mod gram;
 mod guarantees;
+mod hidden;
 mod isometry;
+mod jacobian_cosines;
 mod near;
 mod parallel;
+mod scaling;
 mod scan;
 mod search;
 mod sketch;
 mod spectrum;
+mod units;
 
 pub use coherence::{Babel, BabelFunction, Coherence, MutualCoherence};
 pub use conditioning::{
@@ -36,8 +40,10 @@ pub use convolution::{
 pub use cosines::{CosineCounts, CosineHistogram, CosineLaw};
 pub use guarantees::{Evidence, Guarantee, Subject, guarantees, sharp_isometry_bound};
 pub use isometry::{Bracket, Rescaled, RestrictedIsometry, RestrictedIsometryConstant};
+pub use jacobian_cosines::{JacobianCosineLaw, JacobianCosines, PairKind, PairLaw};
 pub use near::{MergedCoherence, NearColumns};
 pub use parallel::{ParallelColumns, ParallelGroups};
+pub use scaling::{ScalingDirection, ScalingDirections, scaling_directions};
 pub use spectrum::{SingularExtremes, SingularRange};
 
 use crate::error::Result;
