@@ -4,6 +4,7 @@
 
 mod conditioning;
 mod convolution_sensing;
+mod depth_width_diagram;
 mod iterative_magnitude_pruning;
 mod jacobian_sensing;
 mod linearized_tickets;
@@ -33,6 +34,7 @@ pub static EXPERIMENTS: &[&dyn Experiment] = &[
     &rip_certificates::RipCertificates,
     &jacobian_sensing::JacobianSensing,
     &convolution_sensing::ConvolutionSensing,
+    &depth_width_diagram::DepthWidthDiagram,
     &conditioning::Conditioning,
     &percolation::Percolation,
     &signal_propagation::SignalPropagation,

@@ -6,14 +6,17 @@ use serde_json::{Value, json};
 use std::fmt::Write;
 use std::path::{Path, PathBuf};
 use ticketsense::data::{self, DataChoice, Dataset, npy};
-use ticketsense::estimators::{Coherence, Estimator, NonzeroConditioning, SingularExtremes, nonzero_conditioning};
+use ticketsense::estimators::{
+    Estimator, JacobianCosineLaw, JacobianCosines, MergedCoherence, NearColumns, NonzeroConditioning,
+    ScalingDirections, SingularExtremes, nonzero_conditioning, scaling_directions,
+};
 use ticketsense::linalg::norm;
 use ticketsense::linearize::{Biases, Jacobian, Linearisation, RowTransform};
 use ticketsense::networks::{Activation, Array, Initialisation, Network};
 use ticketsense::operators::MeasurementOperator;
 use ticketsense::outcome::Certainty;
 use ticketsense::statistics::median;
-use ticketsense::support::{Mask, Support};
+use ticketsense::support::Mask;
 use ticketsense::training::Bundle;
 use ticketsense::{Error, Result, Seed};
 
@@ -26,7 +29,7 @@ pub fn command() -> clap::Command {
         Arg::new(name).long(name).value_name(value).help(help)
     };
     clap::Command::new("linearize")
-        .about("Examine a network's Jacobian: columns, coherence, tangent kernel")
+        .about("Examine a network's Jacobian: columns, cosines, null directions, tangent kernel")
         .arg(
             text(
                 "network",
@@ -66,12 +69,12 @@ pub fn command() -> clap::Command {
         )
         .arg(
             text(
-                "max-columns",
+                "max-comparisons",
                 "N",
-                "Compare at most so many columns; the coherence of a random choice is a lower bound",
+                "Compare at most so many pairs of columns; the coherence is a lower bound when that ends the search",
             )
-            .default_value("5000")
-            .value_parser(value_parser!(usize)),
+            .default_value("2000000000")
+            .value_parser(value_parser!(u64)),
         )
         .arg(
             text("seed", "N", "Seed of random weights, samples and choices")
@@ -102,11 +105,11 @@ pub fn run(matches: &ArgMatches) -> Result<Answer> {
         Some(path) => read_mask(path, &network)?,
         None => stored.unwrap_or_else(|| network.layout().full_mask()),
     };
-    let columns = *option::<usize>(matches, "max-columns")?;
-    if columns < 2 {
-        return Err(Error::argument("max-columns", "at least 2", columns));
+    let comparisons = *option::<u64>(matches, "max-comparisons")?;
+    if comparisons == 0 {
+        return Err(Error::argument("max-comparisons", "at least 1", comparisons));
     }
-    let page = Page::new(&network, theta, &mask, &inputs, columns, &seed)?;
+    let page = Page::new(&network, theta, &mask, &inputs, comparisons, &seed)?;
     Ok(Answer {
         text: page.text(),
         json: page.json(),
@@ -190,8 +193,13 @@ struct Page {
     zero: usize,
     /// Smallest, median and largest norm of the columns that are not zero.
     norms: Option<(f64, f64, f64)>,
-    coherence: f64,
-    compared: usize,
+    near: MergedCoherence,
+    /// Of the coherence once parallel columns are merged.
+    merged_certainty: Certainty,
+    cosines: JacobianCosineLaw,
+    scaling: ScalingDirections,
+    /// Name of every slot and its first parameter.
+    slots: Vec<(usize, String)>,
     kernel: Kernel,
     layers: usize,
     homogeneous: bool,
@@ -204,7 +212,7 @@ impl Page {
         mut theta: Vec<f64>,
         mask: &Mask,
         inputs: &Array<f64>,
-        max_columns: usize,
+        max_comparisons: u64,
         seed: &Seed,
     ) -> Result<Page> {
         mask.apply(&mut theta)?;
@@ -222,15 +230,24 @@ impl Page {
                 lengths.iter().fold(0.0, |m: f64, v| m.max(*v)),
             )),
         };
-        let (coherence, compared) = coherence(&at, &a, &live, max_columns, seed)?;
+        let near = NearColumns {
+            max_comparisons,
+            ..NearColumns::default()
+        }
+        .estimate(&a, seed)?;
         Ok(Page {
             network: network.name().to_string(),
             density: network.layout().density(mask),
             jacobian: (a.shape().rows, a.shape().columns),
             zero: norms.len() - live.len(),
             norms: spread,
-            coherence,
-            compared,
+            merged_certainty: near.certainty,
+            near: near.value,
+            cosines: JacobianCosines::default().examine(network, &a, seed)?,
+            scaling: scaling_directions(&at, &a)?.value,
+            slots: (network.layout().slots().iter())
+                .map(|slot| (slot.range.start, slot.name.clone()))
+                .collect(),
             kernel: kernel(&a, seed)?,
             layers: network.depth(),
             homogeneous: network.is_multilayer()
@@ -248,12 +265,18 @@ impl Page {
         self.jacobian.0.min(self.jacobian.1 - self.zero)
     }
 
+    /// A parallel pair makes it 1 whatever else there is.
     fn coherence_certainty(&self) -> Certainty {
-        if self.compared == self.jacobian.1 - self.zero {
+        if self.near.groups.merged > 0 {
             Certainty::Exact
         } else {
-            Certainty::LowerBound
+            self.merged_certainty
         }
+    }
+
+    fn slot_name(&self, first: usize) -> &str {
+        let named = self.slots.iter().find(|(start, _)| *start == first);
+        named.map_or("", |(_, name)| name)
     }
 
     fn json(&self) -> Value {
@@ -282,8 +305,27 @@ impl Page {
             "column_norms": self.norms.map(|(least, median, most)| json!({
                 "smallest": least, "median": median, "largest": most,
             })),
-            "coherence": self.coherence, "coherence_certainty": self.coherence_certainty().as_str(),
-            "columns_compared": self.compared, "tangent_kernel": kernel,
+            "coherence": self.near.unmerged, "coherence_certainty": self.coherence_certainty().as_str(),
+            "parallel_columns": self.near.groups.merged,
+            "parallel_columns_certainty": if self.near.groups_exact { "exact" } else { "lower-bound" },
+            "merged_coherence": self.near.coherence, "merged_coherence_certainty": self.merged_certainty.as_str(),
+            "merged_incoherence": 1.0 - self.near.coherence, "comparisons": self.near.comparisons,
+            "scaling_directions": {
+                "hidden_units": self.scaling.units.len(), "null": self.scaling.null(),
+                "silent": self.scaling.trivial(),
+            },
+            "cosines": self.cosines.laws.iter().map(|law| json!({
+                "slots": [self.slot_name(law.slots.0.start), self.slot_name(law.slots.1.start)],
+                "kind": law.kind.as_str(), "pairs": law.pairs, "examined": law.examined,
+                "mean_square": law.mean_square, "certainty": law.certainty.as_str(),
+                "standard_error": match law.certainty {
+                    Certainty::Sampled { standard_error, .. } => Some(standard_error),
+                    _ => None,
+                },
+                "largest": law.largest, "largest_certainty": law.largest_certainty.as_str(),
+                "counts": law.counts,
+            })).collect::<Vec<_>>(),
+            "tangent_kernel": kernel,
             "euler": { "weight_layers": self.layers, "relative_deviation": self.euler, "homogeneous": self.homogeneous },
         })
     }
@@ -300,13 +342,27 @@ impl Page {
         let norms = self.norms.map_or("none live".into(), |(least, median, most)| {
             format!("norms from {least:.3e} over {median:.3e} (median) to {most:.3e}")
         });
-        let _ = writeln!(out, "Columns        {} zero; {norms}", self.zero);
         let _ = writeln!(
             out,
-            "Coherence      {:.6} ({}, {} columns compared)",
-            self.coherence,
+            "Columns        {} zero, {}{} parallel to an earlier one; {norms}",
+            self.zero,
+            if self.near.groups_exact { "" } else { "at least " },
+            self.near.groups.merged
+        );
+        let _ = writeln!(
+            out,
+            "Coherence      {:.6} ({}); 1 − {:.3e} with parallel columns merged ({})",
+            self.near.unmerged,
             self.coherence_certainty().as_str(),
-            self.compared
+            1.0 - self.near.coherence,
+            self.merged_certainty.as_str()
+        );
+        let _ = writeln!(
+            out,
+            "Null space     the scaling directions of {} of {} hidden units; {} more are silent",
+            self.scaling.null(),
+            self.scaling.units.len(),
+            self.scaling.trivial()
         );
         let _ = match &self.kernel {
             Kernel::Full(found) => writeln!(
@@ -330,6 +386,40 @@ impl Page {
                 certainty.as_str()
             ),
         };
+        let _ = writeln!(
+            out,
+            "Cosines        between weights that share a unit, an input, a hidden unit in between, or nothing:"
+        );
+        for law in &self.cosines.laws {
+            let (mean, spread) = match law.certainty {
+                Certainty::Sampled { standard_error, .. } => {
+                    // The root moves by half as much, relative to itself.
+                    let root = law.mean_square.sqrt();
+                    (
+                        root,
+                        format!(" ± {:.1e}", standard_error / (2.0 * root).max(f64::MIN_POSITIVE)),
+                    )
+                }
+                _ => (law.mean_square.sqrt(), String::new()),
+            };
+            let _ = writeln!(
+                out,
+                "  {:<32} {:<12} {:>12} pairs, root mean square {mean:.4}{spread}, largest {}{:.6}",
+                format!(
+                    "{} {}",
+                    self.slot_name(law.slots.0.start),
+                    self.slot_name(law.slots.1.start)
+                ),
+                law.kind.as_str(),
+                law.pairs,
+                if law.largest_certainty == Certainty::Exact {
+                    ""
+                } else {
+                    "at least "
+                },
+                law.largest
+            );
+        }
         let promise = if self.homogeneous {
             "holds up to rounding here"
         } else {
@@ -345,24 +435,6 @@ impl Page {
         );
         out
     }
-}
-
-/// The coherence of the live columns, or of a random choice of `most` of them, and how many were compared.
-fn coherence(at: &Linearisation, a: &Jacobian, live: &[usize], most: usize, seed: &Seed) -> Result<(f64, usize)> {
-    use rand::seq::index::sample;
-    if live.is_empty() {
-        return Ok((0.0, 0));
-    }
-    let chosen: Vec<usize> = if live.len() <= most {
-        live.to_vec()
-    } else {
-        let mut rng = seed.stream("coherence").rng();
-        sample(&mut rng, live.len(), most).iter().map(|i| live[i]).collect()
-    };
-    let parameters = chosen.iter().map(|&c| a.parameters()[c]).collect();
-    let part = Support::new(parameters, at.theta().len())?;
-    let operator = at.jacobian(&part, RowTransform::Identity, Biases::Fixed)?;
-    Ok((Coherence.estimate(&operator, seed)?.value.value, chosen.len()))
 }
 
 fn kernel(a: &Jacobian, seed: &Seed) -> Result<Kernel> {
@@ -424,14 +496,32 @@ mod tests {
     }
 
     #[test]
-    fn a_choice_of_columns_bounds_the_coherence_from_below() {
+    fn a_search_cut_short_bounds_the_coherence_from_below() {
         let all = ask(&["--network", "mlp:5", "--samples", "6"]).unwrap().json;
-        let some = ask(&["--network", "mlp:5", "--samples", "6", "--max-columns", "20"])
+        let some = ask(&["--network", "mlp:5", "--samples", "6", "--max-comparisons", "1"])
             .unwrap()
             .json;
-        assert_eq!(all["coherence_certainty"], "exact");
-        assert_eq!(some["coherence_certainty"], "lower-bound");
-        assert!(number(&some["coherence"]) <= number(&all["coherence"]));
+        assert_eq!(all["merged_coherence_certainty"], "exact");
+        assert_eq!(all["parallel_columns_certainty"], "exact");
+        assert_eq!(some["merged_coherence_certainty"], "lower-bound");
+        assert!(number(&some["merged_coherence"]) <= number(&all["merged_coherence"]) + 1e-12);
+    }
+
+    #[test]
+    fn every_pair_of_live_columns_is_in_one_law_and_every_relu_unit_has_its_direction() {
+        let page = ask(&["--network", "mlp:8-5:no-bias", "--samples", "20"]).unwrap().json;
+        let laws = page["cosines"].as_array().unwrap();
+        let pairs: u64 = laws.iter().map(|law| law["pairs"].as_u64().unwrap()).sum();
+        let live = page["columns"].as_u64().unwrap() - page["zero_columns"].as_u64().unwrap();
+        assert_eq!(pairs, live * (live - 1) / 2);
+        let consecutive: Vec<&Value> = laws.iter().filter(|law| law["kind"] == "consecutive").collect();
+        assert_eq!(consecutive.len(), 2);
+        let found = &page["scaling_directions"];
+        assert_eq!(found["hidden_units"], 13);
+        assert_eq!(found["null"].as_u64().unwrap() + found["silent"].as_u64().unwrap(), 13);
+        // The pair that makes the coherence is in one of them.
+        let largest = laws.iter().map(|law| number(&law["largest"])).fold(0.0, f64::max);
+        assert!((largest - number(&page["coherence"])).abs() < 1e-12);
     }
 
     #[test]
@@ -478,7 +568,7 @@ mod tests {
             Err(Error::Argument { .. })
         ));
         assert!(matches!(
-            ask(&["--network", "mlp:5", "--max-columns", "1"]),
+            ask(&["--network", "mlp:5", "--max-comparisons", "0"]),
             Err(Error::Argument { .. })
         ));
         assert!(matches!(ask(&["--network", "perceptron"]), Err(Error::Unknown { .. })));

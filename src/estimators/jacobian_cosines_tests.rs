@@ -171,11 +171,13 @@ fn kinds_with_a_way_of_their_own_are_exact_where_unrelated_pairs_are_sampled() {
                     panic!("{found:?}")
                 };
                 assert_eq!(replicates as u64, found.examined);
-                assert_eq!(
-                    (found.pairs, found.examined),
-                    (slow.cosines.len() as u64, 400),
+                assert_eq!(found.pairs, slow.cosines.len() as u64, "{name}");
+                // A kind of few pairs among many takes more draws than there are.
+                assert!(
+                    found.examined == 400 || (2..400).contains(&found.examined) && found.pairs < 10,
                     "{name}"
                 );
+                let drawn = found.examined as f64;
                 let squares: Vec<f64> = slow.cosines.iter().map(|c| c * c).collect();
                 let mean = squares.iter().sum::<f64>() / squares.len() as f64;
                 let deviation = squares.iter().map(|s| (s - mean) * (s - mean)).sum::<f64>() / squares.len() as f64;
