@@ -29,13 +29,18 @@ const COLUMNS: &[Column] = &[
     Column::integer("trials", "", "Planted vectors, each with a network of its own."),
     Column::integer("successes", "", "Those recovered."),
     Column::integer(
-        "undecided",
+        "unproven",
         "",
-        "Those of the failures that no proof settles: ties and margins within rounding.",
+        "Planted vectors that no proof settles, judged by what basis pursuit returns.",
     ),
     Column::real("rank", "", "Mean rank of the operators."),
     Column::real("zero", "", "Mean number of zero columns, which no planted vector uses."),
     Column::real("parallel", "", "Mean number of columns parallel to an earlier one."),
+    Column::real(
+        "redrawn",
+        "",
+        "Mean number of networks put aside for one with k live columns.",
+    ),
 ];
 
 fn row_of(values: &[(&str, Value)]) -> Result<Row> {

@@ -6,14 +6,14 @@ use rand::RngExt;
 use rand::seq::index::sample;
 use ticketsense::estimators::{Estimator, ParallelColumns};
 use ticketsense::harness::Context;
-use ticketsense::linalg::dense::singular_values;
+use ticketsense::linalg::dense::thin_svd;
 use ticketsense::linalg::norm;
 use ticketsense::linearize::{Biases, Linearisation, RowTransform};
 use ticketsense::networks::{Array, Initialisation, Network};
 use ticketsense::operators::{DenseOperator, GaussianEnsemble, MeasurementOperator};
-use ticketsense::recovery::{Omp, PlantedTest, PlantedVerdict, Solver};
+use ticketsense::recovery::{BasisPursuit, Omp, PlantedTest, PlantedVerdict, Solver};
 use ticketsense::table::Row;
-use ticketsense::{Result, Seed};
+use ticketsense::{Error, Result, Seed};
 
 /// Features of an input and classes of every network here.
 const INPUTS: usize = 8;
@@ -22,7 +22,9 @@ const CLASSES: usize = 4;
 const FRACTIONS: [f64; 12] = [
     0.015, 0.03, 0.05, 0.075, 0.105, 0.14, 0.18, 0.23, 0.29, 0.36, 0.44, 0.55,
 ];
-/// Relative error that counts as recovered by matching pursuit.
+/// The most networks drawn for one trial.
+const DRAWS: usize = 1000;
+/// Relative error that counts as recovered by a solver.
 const RECOVERED: f64 = 1e-4;
 
 /// A family of networks.
@@ -71,11 +73,15 @@ pub(super) fn live_columns(a: &DMatrix<f64>) -> Vec<usize> {
     (0..a.ncols()).filter(|&j| norm(a.column(j).as_slice()) > 0.0).collect()
 }
 
-/// Singular values above `max(m, n) ε σ_max`, the rounding of the decomposition.
-pub(super) fn rank(a: &DMatrix<f64>) -> Result<usize> {
-    let values = singular_values(a)?;
-    let cut = a.nrows().max(a.ncols()) as f64 * f64::EPSILON * values.first().copied().unwrap_or(0.0);
-    Ok(values.iter().filter(|v| **v > cut).count())
+/// An orthonormal basis of the row space, a row each: singular values count above `max(m, n) ε σ_max`, the rounding of the
+/// decomposition. `A x = A z` exactly where `R x = R z`, so that basis pursuit cannot tell the two apart, while a proof
+/// asks for independent rows.
+pub(super) fn independent_rows(a: &DMatrix<f64>) -> Result<DMatrix<f64>> {
+    let svd = thin_svd(a)?;
+    let largest = svd.singular_values.iter().fold(0.0f64, |m, v| m.max(*v));
+    let cut = a.nrows().max(a.ncols()) as f64 * f64::EPSILON * largest;
+    let rank = svd.singular_values.iter().filter(|v| **v > cut).count();
+    Ok(svd.v.columns(0, rank).transpose())
 }
 
 /// A vector of `nonzeros` entries ±1 on random columns among `of`, fewer where there are not so many.
@@ -95,42 +101,72 @@ fn gaussian(rows: usize, columns: usize, seed: &Seed) -> Result<DMatrix<f64>> {
 
 /// What happened to one planted vector.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Outcome {
-    Recovered,
-    Missed,
-    Undecided,
+pub(super) struct Outcome {
+    pub recovered: bool,
+    /// Whether basis pursuit's own solution had to tell, where rounding leaves no proof.
+    pub unproven: bool,
 }
 
-/// Matching pursuit, told k, finds x again, or basis pursuit is proven to.
+/// Matching pursuit, told k, finds x again, or basis pursuit is proven to; where neither that nor its opposite can be proven,
+/// it is solved.
 pub(super) fn outcome(a: &DenseOperator, solver: &str, x: &[f64]) -> Result<Outcome> {
+    let proven = |recovered: bool| Outcome {
+        recovered,
+        unproven: false,
+    };
     if solver == "basis-pursuit" {
-        return Ok(match PlantedTest::default().run(a, x)?.verdict {
-            PlantedVerdict::Recovered { .. } => Outcome::Recovered,
-            PlantedVerdict::Beaten { .. } => Outcome::Missed,
-            PlantedVerdict::Undecided => Outcome::Undecided,
+        match PlantedTest::default().run(a, x)?.verdict {
+            PlantedVerdict::Recovered { .. } => return Ok(proven(true)),
+            PlantedVerdict::Beaten { .. } => return Ok(proven(false)),
+            PlantedVerdict::Undecided => {}
+        }
+        return Ok(Outcome {
+            recovered: is_found(&BasisPursuit::default(), a, x)?,
+            unproven: true,
         });
     }
-    let nonzeros = x.iter().filter(|v| **v != 0.0).count();
     let greedy = Omp {
-        max_support: Some(nonzeros),
+        max_support: Some(x.iter().filter(|v| **v != 0.0).count()),
         ..Omp::default()
     };
-    let found = greedy.solve(a, &a.apply(x)?)?.x;
+    Ok(proven(is_found(&greedy, a, x)?))
+}
+
+fn is_found(solver: &dyn Solver, a: &DenseOperator, x: &[f64]) -> Result<bool> {
+    let found = solver.solve(a, &a.apply(x)?)?.x;
     let error: Vec<f64> = found.iter().zip(x).map(|(a, b)| a - b).collect();
-    Ok(if norm(&error) <= RECOVERED * norm(x) {
-        Outcome::Recovered
-    } else {
-        Outcome::Missed
-    })
+    Ok(norm(&error) <= RECOVERED * norm(x))
 }
 
 #[derive(Clone, Copy, Debug, Default)]
 struct Tally {
     successes: [usize; 2],
-    undecided: [usize; 2],
+    unproven: [usize; 2],
     rank: usize,
     zero: usize,
     parallel: usize,
+    redrawn: usize,
+}
+
+/// The first of a sequence of random Jacobians with at least `nonzeros` live columns, these, and how many came before: small
+/// deep networks are dead at times.
+fn with_room(
+    network: &Network,
+    samples: usize,
+    nonzeros: usize,
+    seed: &Seed,
+) -> Result<(DMatrix<f64>, Vec<usize>, usize)> {
+    for redrawn in 0..DRAWS {
+        let a = jacobian(network, samples, &seed.stream(format!("draw={redrawn}")))?;
+        let live = live_columns(&a);
+        if live.len() >= nonzeros {
+            return Ok((a, live, redrawn));
+        }
+    }
+    Err(Error::numerical(
+        "random networks",
+        format!("none of {DRAWS} has {nonzeros} live columns"),
+    ))
 }
 
 /// All rows of one family: every trial has a network, a planted vector and Gaussian matrices of its own, so that trials
@@ -146,8 +182,10 @@ pub(super) fn rows(size: &Size, trials: usize, context: &Context<'_>, seed: &See
         let mut tallies = [Tally::default(); 3];
         for trial in 0..trials {
             let seed = seed.stream(format!("nonzeros={nonzeros}")).replicate(trial as u64);
-            let jacobian = jacobian(&network, samples, &seed)?;
-            let (live, rank) = (live_columns(&jacobian), rank(&jacobian)?);
+            let (jacobian, live, redrawn) = with_room(&network, samples, nonzeros, &seed)?;
+            tallies[0].redrawn += redrawn;
+            let independent = independent_rows(&jacobian)?;
+            let rank = independent.nrows();
             let everywhere: Vec<usize> = (0..columns).collect();
             let effective: Vec<usize> = (0..live.len()).collect();
             let problems = [
@@ -164,15 +202,18 @@ pub(super) fn rows(size: &Size, trials: usize, context: &Context<'_>, seed: &See
                 tally.rank += if number == 0 { rank } else { matrix.nrows() };
                 tally.zero += matrix.ncols() - of.len();
                 let operator = DenseOperator::new(matrix)?;
+                let for_proof = match number {
+                    0 => Some(DenseOperator::new(independent.clone())?),
+                    _ => None,
+                };
                 if number == 0 {
                     tally.parallel += ParallelColumns::default().estimate(&operator, &seed)?.value.merged;
                 }
                 for (s, solver) in SOLVERS.into_iter().enumerate() {
-                    match outcome(&operator, solver, &x)? {
-                        Outcome::Recovered => tally.successes[s] += 1,
-                        Outcome::Undecided => tally.undecided[s] += 1,
-                        Outcome::Missed => {}
-                    }
+                    let through = for_proof.as_ref().filter(|_| solver == "basis-pursuit");
+                    let found = outcome(through.unwrap_or(&operator), solver, &x)?;
+                    tally.successes[s] += usize::from(found.recovered);
+                    tally.unproven[s] += usize::from(found.unproven);
                 }
             }
         }
@@ -190,10 +231,11 @@ pub(super) fn rows(size: &Size, trials: usize, context: &Context<'_>, seed: &See
                     ("nonzeros", nonzeros.into()),
                     ("trials", trials.into()),
                     ("successes", tally.successes[s].into()),
-                    ("undecided", tally.undecided[s].into()),
+                    ("unproven", tally.unproven[s].into()),
                     ("rank", mean(tally.rank).into()),
                     ("zero", mean(tally.zero).into()),
                     ("parallel", mean(tally.parallel).into()),
+                    ("redrawn", mean(tally.redrawn).into()),
                 ])?);
             }
         }

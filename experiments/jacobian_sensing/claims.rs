@@ -27,8 +27,9 @@ pub(super) const CLAIMS: &[Claim] = &[
         source: "Tropp 2004; Candes 2008; Cai & Zhang 2014; Foucart 2011; Mo 2015 for the guarantees",
         expected: Expected::HoldsUnder,
         tolerance_rule: "exact coherence and Babel function of the unit columns after zero columns are dropped and parallel ones \
-                         merged; the restricted isometry constant of order 2 is a lower bound of all higher ones, so above \
-                         1/sqrt(2) no guarantee holds for two nonzeros",
+                         merged; the restricted isometry constant of order 2, which for unit columns is the coherence, is a \
+                         lower bound of all higher ones, so above 1/sqrt(2) no guarantee holds for two nonzeros; networks of \
+                         the data, trained and pruned ones too, are judged by that bound",
         check: certificates,
     },
     Claim {
@@ -142,6 +143,9 @@ fn certificates(table: &Table) -> Result<Verdict> {
     let statistic = "most nonzeros certified on a Jacobian";
     let hypotheses = vec![
         "bias-free ReLU networks with one hidden layer at random initial weights, Gaussian inputs".into(),
+        "bias-free ReLU networks of the data, perceptrons and a convolution, along training and under masks of the largest \
+         and of random weights"
+            .into(),
         "worst case over all vectors; zero columns dropped, parallel columns merged, columns at unit norm".into(),
     ];
     let rows = part(table, "operator");
@@ -164,6 +168,8 @@ fn certificates(table: &Table) -> Result<Verdict> {
     if jacobians.is_empty() {
         return Ok(Verdict::undecided(statistic, hypotheses, "no Jacobian was examined"));
     }
+    let states = States::of(table)?;
+    isometry = isometry.min(states.least);
     let decision = if certified >= 2 {
         Decision::Holds
     } else if isometry > LARGEST_THRESHOLD {
@@ -193,7 +199,7 @@ fn certificates(table: &Table) -> Result<Verdict> {
             "Coherence {:.3} to {:.3} over {} Jacobians ({zero} zero and {merged} parallel columns; Gaussian at most \
              {gaussian:.2}); {null_units} of {hidden} hidden units give a null direction. Half of the planted vectors are \
              recovered up to k = {} (basis pursuit) and {} (OMP) through J, {} and {} through its spectral surrogate, {} and \
-             {} through a Gaussian matrix{}",
+             {} through a Gaussian matrix{}{}",
             coherence.0,
             coherence.1,
             jacobians.len(),
@@ -208,9 +214,71 @@ fn certificates(table: &Table) -> Result<Verdict> {
             } else {
                 "; too few trials tell J from its surrogate"
             },
+            states.words(),
         ),
         counterexample: None,
     })
+}
+
+/// The networks of the data.
+struct States {
+    count: usize,
+    /// States whose columns are all zero, or parallel to one.
+    empty: usize,
+    /// The smallest coherence of merged columns, or a lower bound of it, and where it is.
+    least: f64,
+    place: String,
+    null_units: i64,
+    silent: i64,
+    hidden: i64,
+}
+
+impl States {
+    fn of(table: &Table) -> Result<Self> {
+        let mut states = States {
+            count: 0,
+            empty: 0,
+            least: f64::INFINITY,
+            place: String::new(),
+            null_units: 0,
+            silent: 0,
+            hidden: 0,
+        };
+        for row in part(table, "state") {
+            // One column or none is no measurement matrix.
+            if row.integer("columns")? - row.integer("zero")? - row.integer("merged")? < 2 {
+                states.empty += 1;
+                continue;
+            }
+            states.count += 1;
+            states.null_units += row.integer("null_units")?;
+            states.silent += row.integer("silent")?;
+            states.hidden += row.integer("hidden")?;
+            let value = row.real("merged_coherence")?;
+            if value < states.least {
+                states.least = value;
+                states.place = format!(
+                    "{} after {} steps, mask {} at density {:.2}",
+                    row.text("network")?,
+                    row.integer("step")?,
+                    row.text("mask")?,
+                    row.real("density")?
+                );
+            }
+        }
+        Ok(states)
+    }
+
+    fn words(&self) -> String {
+        if self.count == 0 {
+            return String::new();
+        }
+        format!(
+            ". In {} states of networks of the data ({} more have no two columns) the coherence of merged columns is at least {:.4} ({}); {} of {} units give \
+             a null direction and {} more are silent",
+            self.count, self.empty, self.least, self.place, self.null_units, self.hidden, self.silent
+        )
+    }
 }
 
 /// Whether basis pursuit tells the Jacobian from its spectral surrogate at some number of nonzeros: Fisher's exact test

@@ -3,10 +3,13 @@
 use super::claims::{part, recovered};
 use super::linear_model::{ERROR_NETWORKS, REVERSAL_DEPTHS};
 use super::operators::OPERATORS;
+use super::{designs, states};
+use std::collections::BTreeMap;
 use ticketsense::Result;
-use ticketsense::harness::figures::{Axis, Figure, Panel, Series};
-use ticketsense::statistics::BinomialCount;
+use ticketsense::estimators::PairKind;
+use ticketsense::harness::figures::{Anchor, Axis, Colour, Figure, Panel, Series};
 use ticketsense::statistics::distributions::two_sided_normal;
+use ticketsense::statistics::{BinomialCount, Summary};
 use ticketsense::table::Table;
 use ticketsense::theory::linearised_pruning::sign_reversal;
 
@@ -23,10 +26,16 @@ pub(super) fn figure(table: &Table) -> Result<Figure> {
         .panel(coefficient(table)?)
         .panel(planted(table, "basis-pursuit", "Planted recovery, basis pursuit")?)
         .panel(planted(table, "omp", "Planted recovery, orthogonal matching pursuit")?)
+        .panel(under_masks(table)?)
+        .panel(kinds(table)?)
+        .panel(designs(table)?)
         .caption(
             "Dotted lines in (a) and (b): the same error over the change ‖f(θ) − f(θ₀)‖; dotted in (d): tanh networks. The \
              spectral surrogate has the singular values of J and random right singular vectors. Basis pursuit cannot \
-             tell J from J with whitened rows: both have the same solutions. Intervals at 95 %.",
+             tell J from J with whitened rows: both have the same solutions. (g) mlp:60-30 on the data, shares of the kept columns, \
+             dotted before training. (h) Root mean square over the layers, first weights and trained ones; two weights share the \
+             unit they lead into, the input they lead from, the hidden unit between them, or nothing. (i) Three layers of width \
+             12 but for what is named. Intervals at 95 %.",
         ))
 }
 
@@ -113,6 +122,128 @@ fn planted(table: &Table, solver: &str, title: &str) -> Result<Panel> {
             points.push((k as f64, count.proportion(), interval.lower, interval.upper));
         }
         panel = panel.series(Series::measured(words(operator), points).connected());
+    }
+    Ok(panel)
+}
+
+/// Shares of the kept columns that are zero or parallel to an earlier one, against density.
+fn under_masks(table: &Table) -> Result<Panel> {
+    let z = two_sided_normal(LEVEL)?;
+    let mut panel = Panel::new(
+        "Zero and parallel columns under masks",
+        Axis::log("density"),
+        Axis::linear("share of the kept columns").range(0.0, 1.0),
+    )
+    .note(0.035, 0.9, "zero", Anchor::Start)
+    .note(0.5, 0.24, "parallel", Anchor::Middle);
+    for (mask, label) in [("magnitude", "largest weights kept"), ("random", "random weights kept")] {
+        for what in ["zero", "merged"] {
+            for last in [false, true] {
+                let points = shares(table, mask, what, last)?;
+                let points = points.into_iter().map(|(x, s)| {
+                    let half = z * s.standard_error();
+                    (x, s.mean, s.mean - half, s.mean + half)
+                });
+                let points: Vec<_> = points.collect();
+                panel = panel.series(if last {
+                    Series::measured(label, points).connected()
+                } else {
+                    Series::line("", points.iter().map(|p| (p.0, p.1)))
+                        .colour_of(label)
+                        .dotted()
+                });
+            }
+        }
+    }
+    Ok(panel)
+}
+
+/// Means over networks of one share by density, before training or after it; without a mask at density 1.
+fn shares(table: &Table, mask: &str, what: &str, trained: bool) -> Result<Vec<(f64, Summary)>> {
+    let last = states::SMALL.steps.last().copied().unwrap_or(0) as i64;
+    // Densities by whole thousandths, so that they can be keys.
+    let mut shares: BTreeMap<i64, Vec<f64>> = BTreeMap::new();
+    for row in part(table, "state") {
+        let step = if trained { last } else { 0 };
+        let kept = row.text("mask")?;
+        if row.text("network")? == states::SMALL.name
+            && row.integer("step")? == step
+            && (kept == mask || kept == "none")
+        {
+            let density = (1000.0 * row.real("density")?).round() as i64;
+            let share = row.integer(what)? as f64 / row.integer("columns")? as f64;
+            shares.entry(density).or_default().push(share);
+        }
+    }
+    let summary = |(density, values): (i64, Vec<f64>)| Ok((density as f64 / 1000.0, Summary::of(&values)?));
+    shares.into_iter().map(summary).collect()
+}
+
+/// Root mean square cosines by kind, over all layers of a network.
+fn kinds(table: &Table) -> Result<Panel> {
+    let networks = [("lenet-300-100", "LeNet"), ("convolution", "conv.")];
+    let kinds = ["same unit", "same input", "consecutive", "unrelated"];
+    let names = networks
+        .iter()
+        .flat_map(|(_, n)| kinds.iter().map(move |k| format!("{n}, {k}")));
+    let mut panel = Panel::new(
+        "What two weights share",
+        Axis::categories("", names.collect::<Vec<_>>()),
+        Axis::linear("root mean square cosine").include(0.0),
+    );
+    for trained in [false, true] {
+        let mut bars = Vec::new();
+        for (place, (network, _)) in networks.iter().enumerate() {
+            for (k, kind) in PairKind::ALL.iter().enumerate() {
+                let (mut squares, mut pairs) = (0.0, 0.0);
+                for row in part(table, "kind") {
+                    if row.text("network")? == *network
+                        && (row.integer("step")? > 0) == trained
+                        && row.text("kind")? == kind.as_str()
+                    {
+                        let count = row.integer("pairs")? as f64;
+                        squares += count * row.real("mean_square")?;
+                        pairs += count;
+                    }
+                }
+                if pairs > 0.0 {
+                    bars.push(((place * kinds.len() + k) as f64, (squares / pairs).sqrt()));
+                }
+            }
+        }
+        let label = if trained { "trained weights" } else { "first weights" };
+        panel = panel.series(Series::bars(label, bars));
+    }
+    Ok(panel)
+}
+
+fn designs(table: &Table) -> Result<Panel> {
+    let z = two_sided_normal(LEVEL)?;
+    let words = designs::DESIGNS.map(|d| d.word);
+    let mut panel = Panel::new(
+        "What moves the columns",
+        Axis::categories("", words),
+        Axis::linear("mean over networks").range(0.0, 1.12),
+    );
+    let quantities = [
+        ("coherence", "coherence, parallel columns merged", 1.03),
+        ("same-unit", "root mean square cosine, same unit", 0.53),
+        ("unrelated", "root mean square cosine, unrelated", 0.23),
+        ("zero", "share of zero columns", 0.085),
+    ];
+    for (number, (quantity, words_of, height)) in quantities.into_iter().enumerate() {
+        let mut points = Vec::new();
+        for row in part(table, "design") {
+            if row.text("quantity")? == quantity
+                && let Some(place) = words.iter().position(|w| row.text("design").is_ok_and(|d| d == *w))
+            {
+                let (mean, half) = (row.real("mean")?, z * row.real("standard_error")?);
+                points.push((place as f64, mean, mean - half, mean + half));
+            }
+        }
+        panel = panel
+            .series(Series::measured("", points).colour(Colour::nth(number)))
+            .note(6.0, height, words_of, Anchor::Start);
     }
     Ok(panel)
 }

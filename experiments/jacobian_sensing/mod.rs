@@ -3,12 +3,15 @@
 //!
 //! Rows of one table: `euler` and `error`, how the linear model and the network part when weights go; `reversal`, the
 //! coefficient of the linear model on the original output under random masks; `operator` and `cosine`, the columns of
-//! the Jacobian and of three matrices of the same size; `recovery`, planted vectors recovered through them.
+//! the Jacobian and of three matrices of the same size; `recovery`, planted vectors recovered through them; `state` and
+//! `kind`, the columns of networks of the data along training and under masks; `design`, what moves the columns.
 
 mod claims;
+mod designs;
 mod draw;
 mod linear_model;
 mod operators;
+mod states;
 #[cfg(test)]
 mod tests;
 
@@ -23,7 +26,7 @@ pub(super) struct JacobianSensing;
 const COLUMNS: &[Column] = &[
     Column::text(
         "part",
-        "What the row is about: euler, error, reversal, operator, cosine or recovery.",
+        "What the row is about: euler, error, reversal, operator, cosine, recovery, state, kind or design.",
     ),
     Column::text("activation", "Activation of the network."),
     Column::integer("layers", "", "Weight layers L of the network."),
@@ -77,6 +80,32 @@ const COLUMNS: &[Column] = &[
     Column::integer("nonzeros", "", "Nonzeros of the planted vector."),
     Column::integer("trials", "", "Planted vectors."),
     Column::integer("successes", "", "Those recovered to a relative error of 1e-4."),
+    Column::text(
+        "network",
+        "Network of the data: mlp:60-30, lenet-300-100 or convolution, without biases.",
+    ),
+    Column::integer("step", "", "Steps of training before the state."),
+    Column::text("mask", "What the mask keeps of each layer: none, magnitude or random."),
+    Column::integer("silent", "", "Hidden units all of whose columns are zero."),
+    Column::text(
+        "certainty",
+        "What is known of merged_coherence or of mean_square: exact, lower-bound or sampled.",
+    ),
+    Column::text(
+        "kind",
+        "What two weights share: same-unit, same-input, consecutive or unrelated.",
+    ),
+    Column::integer("first_layer", "", "Layer of the first weight, from 0."),
+    Column::integer("second_layer", "", "Layer of the second weight."),
+    Column::integer("pairs", "", "Pairs of live columns of the kind."),
+    Column::real("mean_square", "", "Mean square of their cosines."),
+    Column::text("design", "Word of the design."),
+    Column::integer("width", "", "Units of a hidden layer."),
+    Column::real("scale", "", "Factor on the standard deviation of the first weights."),
+    Column::text(
+        "quantity",
+        "coherence, zero and parallel (shares of the columns), or a kind (root mean square cosine).",
+    ),
 ];
 
 fn row_of(values: &[(&str, Value)]) -> Result<Row> {
@@ -103,6 +132,15 @@ fn gaussian_inputs(samples: usize, seed: &Seed) -> Array<f64> {
     use rand::RngExt;
     let mut rng = seed.stream("inputs").rng();
     Array::from_fn(samples, INPUTS, |_, _| rng.sample(rand_distr::StandardNormal))
+}
+
+/// The networks of the data that a scale examines.
+fn studied(scale: Scale) -> Vec<states::Studied> {
+    match scale {
+        Scale::Smoke => vec![states::CONVOLUTION],
+        Scale::Quick => vec![states::SMALL, states::LENET, states::CONVOLUTION],
+        Scale::Paper => vec![states::SMALL, states::LENET_PAPER, states::CONVOLUTION],
+    }
 }
 
 impl Experiment for JacobianSensing {
@@ -137,8 +175,19 @@ impl Experiment for JacobianSensing {
                 );
             }
         }
-        let networks: usize = scale.pick(2, 16, 100);
+        let networks: usize = scale.pick(2, 32, 100);
         cells.extend((0..networks).map(|number| part("operator").problem("number", number)));
+        for studied in studied(scale) {
+            let networks: usize = scale.pick(1, if studied.densities.is_empty() { 1 } else { 5 }, 20);
+            let named = |number: usize| part("state").problem("network", studied.name).problem("number", number);
+            cells.extend((0..networks).map(named));
+        }
+        // Designs are treatments: all of them see the same random numbers.
+        cells.extend(
+            designs::DESIGNS
+                .iter()
+                .map(|d| part("design").treatment("design", d.word)),
+        );
         cells
     }
 
@@ -146,7 +195,7 @@ impl Experiment for JacobianSensing {
         let (scale, seed) = (context.scale(), context.seed(cell));
         match cell.text("part")? {
             "error" => {
-                let networks = scale.pick(10, 60, 400);
+                let networks = scale.pick(10, 100, 400);
                 linear_model::error(cell.text("activation")?, cell.integer("layers")?, networks, &seed)
             }
             "reversal" => {
@@ -160,8 +209,25 @@ impl Experiment for JacobianSensing {
                 )
             }
             "operator" => operators::rows(cell.integer("number")?, scale.pick(2, 10, 20), context, &seed),
-            other => Err(Error::unknown("part", other, ["error", "reversal", "operator"])),
+            "state" => {
+                let name = cell.text("network")?;
+                let known = studied(scale);
+                match known.iter().find(|s| s.name == name) {
+                    Some(studied) => states::rows(studied, cell.integer("number")?, context, &seed),
+                    None => Err(Error::unknown("network", name, known.iter().map(|s| s.name))),
+                }
+            }
+            "design" => designs::rows(cell.text("design")?, scale.pick(2, 16, 60), &seed),
+            other => Err(Error::unknown(
+                "part",
+                other,
+                ["error", "reversal", "operator", "state", "design"],
+            )),
         }
+    }
+
+    fn uses_data(&self) -> bool {
+        true
     }
 
     fn claims(&self) -> &'static [Claim] {
@@ -174,8 +240,8 @@ impl Experiment for JacobianSensing {
 
     fn budget(&self) -> Budget {
         Budget {
-            seconds: 8,
-            memory_mb: 90,
+            seconds: 10,
+            memory_mb: 150,
         }
     }
 }

@@ -1,6 +1,7 @@
-use super::{COLUMNS, JacobianSensing, linear_model, row_of};
+use super::{COLUMNS, JacobianSensing, designs, linear_model, row_of, states};
 use ticketsense::Seed;
 use ticketsense::harness::{Decision, Experiment, Verdict};
+use ticketsense::networks::{Initialisation, Network};
 use ticketsense::table::{Row, Table, Value};
 
 fn verdict(id: &str, rows: Vec<Row>) -> Verdict {
@@ -99,4 +100,64 @@ fn a_certificate_for_two_nonzeros_would_change_the_verdict() {
     );
     assert_eq!(verdict("I8", vec![jacobian(1, 0.5)]).decision.as_str(), "undecided");
     assert_eq!(verdict("I8", Vec::new()).decision.as_str(), "undecided");
+}
+
+fn state(coherence: f64) -> Row {
+    row_of(&[
+        ("part", "state".into()),
+        ("network", "mlp:60-30".into()),
+        ("step", 100usize.into()),
+        ("mask", "random".into()),
+        ("density", 0.02.into()),
+        ("columns", 120usize.into()),
+        ("zero", 100usize.into()),
+        ("merged", 10usize.into()),
+        ("hidden", 90usize.into()),
+        ("null_units", 50usize.into()),
+        ("silent", 30usize.into()),
+        ("merged_coherence", coherence.into()),
+    ])
+    .unwrap()
+}
+
+#[test]
+fn a_pruned_network_of_small_coherence_would_leave_room_for_a_guarantee() {
+    let ask = |coherence: f64| verdict("I8", vec![jacobian(1, 0.98), state(0.999), state(coherence)]);
+    assert_eq!(ask(0.8).decision.as_str(), "holds-under");
+    let found = ask(0.6);
+    assert_eq!(found.decision.as_str(), "undecided");
+    assert!(
+        found.evidence.contains("mask random at density 0.02"),
+        "{}",
+        found.evidence
+    );
+}
+
+#[test]
+fn scaling_the_first_weights_of_a_relu_network_moves_no_cosine_and_no_zero_column() {
+    let of = |word: &str| {
+        let design = designs::DESIGNS.iter().find(|d| d.word == word).unwrap();
+        let all = (0..5).map(|n| designs::quantities(design, &Seed::root(3).replicate(n)).unwrap());
+        all.collect::<Vec<_>>()
+    };
+    // Powers of two: every product scales without rounding.
+    assert_eq!(of("base"), of("2σ"));
+    assert_eq!(of("base"), of("½σ"));
+    assert_ne!(of("tanh"), of("tanh 3σ"));
+}
+
+#[test]
+fn masks_keep_their_share_of_every_layer_and_magnitude_keeps_the_largest() {
+    let network = Network::preset("mlp:10-6:no-bias", 8, 4).unwrap();
+    let theta: Vec<f64> = network.initial(&Seed::root(1), &Initialisation::HE).unwrap();
+    for kind in states::MASKS {
+        let mask = states::mask(&network, &theta, kind, 0.25, &Seed::root(2)).unwrap();
+        for slot in network.layout().weight_slots() {
+            assert_eq!(mask.kept_in(slot.range.clone()), slot.len() / 4);
+            let (kept, gone): (Vec<usize>, Vec<usize>) = slot.range.clone().partition(|&i| mask.keeps(i));
+            let least = kept.iter().map(|&i| theta[i].abs()).fold(f64::INFINITY, f64::min);
+            let most = gone.iter().map(|&i| theta[i].abs()).fold(0.0, f64::max);
+            assert_eq!(least >= most, kind == "magnitude");
+        }
+    }
 }

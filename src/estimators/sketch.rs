@@ -10,8 +10,8 @@ use rand::seq::index::sample;
 
 /// Columns that are read, and compared, at a time.
 const BLOCK: usize = 256;
-/// Columns whose leading directions are taken.
-const SAMPLE: usize = 512;
+/// The least and the most columns whose leading directions are taken, an eighth of them in between.
+const SAMPLE: (usize, usize) = (64, 512);
 
 /// The nonzero columns at unit norm, projected on orthonormal directions.
 #[derive(Debug)]
@@ -253,7 +253,7 @@ fn unit_columns(operator: &dyn MeasurementOperator, indices: &[usize]) -> Result
 fn leading_directions(operator: &dyn MeasurementOperator, most: usize, seed: &Seed) -> Result<(DMatrix<f64>, usize)> {
     let Shape { rows, columns } = operator.shape();
     let mut rng = seed.stream("near columns").rng();
-    let count = SAMPLE.min(columns);
+    let count = (columns / 8).clamp(SAMPLE.0, SAMPLE.1).min(columns);
     let mut indices: Vec<usize> = sample(&mut rng, columns, count).into_vec();
     indices.sort_unstable();
     let (unit, live) = unit_columns(operator, &indices)?;
