@@ -24,7 +24,7 @@ const STEPS: usize = 40;
 /// Cost: about 350 spectra of the whole matrix.
 pub(super) fn dual_bound(b: &DMatrix<f64>, k: usize) -> Result<Option<f64>> {
     let n = b.nrows();
-    if n > MAX_COLUMNS || n < 2 {
+    if !(2..=MAX_COLUMNS).contains(&n) {
         return Ok(None);
     }
     let off_diagonal = (0..n)

@@ -218,7 +218,7 @@ impl Level {
     fn partners(&self, i: usize) -> impl Iterator<Item = usize> + '_ {
         let cut = self.cuts[i];
         let row = self.row(i);
-        (0..self.size).filter(move |&j| j != i && !(row[j].abs() * self.weights[j] <= cut))
+        (0..self.size).filter(move |&j| j != i && !at_most(row[j].abs() * self.weights[j], cut))
     }
 
     /// Whether the weak rows with their partners promise to cost less than the weakest with all columns.
@@ -314,7 +314,7 @@ impl<'a> Tree<'a> {
             });
             // A NaN is weak.
             let margin = 1.0 - (remaining + 8) as f64 * f64::EPSILON;
-            let weak: Vec<usize> = (0..level.size).filter(|&i| !(level.ratios[i] <= margin)).collect();
+            let weak: Vec<usize> = (0..level.size).filter(|&i| !at_most(level.ratios[i], margin)).collect();
             let Some(&weakest) = weak
                 .iter()
                 .max_by(|&&i, &&j| level.ratios[i].total_cmp(&level.ratios[j]))
@@ -370,6 +370,12 @@ impl<'a> Tree<'a> {
 #[inline(always)]
 fn is_positive(pivot: f64) -> bool {
     pivot > 0.0
+}
+
+/// A NaN is at most nothing, so a row that holds one stays weak.
+#[inline(always)]
+fn at_most(value: f64, limit: f64) -> bool {
+    value <= limit
 }
 
 /// Eliminates the last candidate of the parent from the others.
@@ -505,11 +511,11 @@ fn largest_sum(row: &[f64], weights: &[f64], skip: usize, terms: usize, top: &mu
         let mut any = false;
         for l in 0..WIDTH {
             values[l] = r[l].abs() * w[l];
-            any |= !(values[l] <= least);
+            any |= !at_most(values[l], least);
         }
         if any {
             for (l, &value) in values.iter().enumerate() {
-                if !(value <= least) && c * WIDTH + l != skip {
+                if !at_most(value, least) && c * WIDTH + l != skip {
                     least = offer(value);
                 }
             }
@@ -517,7 +523,7 @@ fn largest_sum(row: &[f64], weights: &[f64], skip: usize, terms: usize, top: &mu
     }
     for j in tail_start..row.len() {
         let value = row[j].abs() * weights[j];
-        if !(value <= least) && j != skip {
+        if !at_most(value, least) && j != skip {
             least = offer(value);
         }
     }

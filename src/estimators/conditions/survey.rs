@@ -74,7 +74,7 @@ impl Estimator for ConditionSurvey {
                 max_supports: self.max_problems,
             }
             .of(&gram)?;
-            out.exact_recovery.push(found.largest.clone());
+            out.exact_recovery.push(found.largest);
             if !found.largest.holds() {
                 break;
             }
