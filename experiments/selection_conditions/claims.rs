@@ -49,7 +49,8 @@ pub(super) const CLAIMS: &[Claim] = &[
         source: "Ravikumar, Wainwright & Lafferty, Ann. Statist. 2010; Lee, Sun & Taylor 2015",
         expected: Expected::HoldsUnder,
         tolerance_rule: "over designs on which the two values disagree, chosen before any outcome: the share in which the Fisher \
-                         information is right, exact interval at 0.001 against one half",
+                         information is right, exact interval at 0.001 against one half; Gaussian values count as one where no difference is \
+                         more than Student's quantile at 0.001, shared by the designs, of its standard errors",
         check: selection::fisher,
     },
     Claim {

@@ -8,6 +8,7 @@ use ticketsense::estimators::{ColumnGram, irrepresentable_value};
 use ticketsense::harness::{Cell, Context};
 use ticketsense::operators::{DenseOperator, MeasurementOperator};
 use ticketsense::recovery::{LogisticLasso, Penalty, Solver};
+use ticketsense::statistics::Summary;
 use ticketsense::table::Row;
 use ticketsense::{Result, Seed};
 
@@ -19,6 +20,8 @@ const NONZEROS: usize = 2;
 const SIZE: f64 = 3.0;
 /// Rows behind a population's Gram matrix.
 const POPULATION: usize = 4000;
+/// Parts of it for a standard error.
+pub(super) const PARTS: usize = 10;
 /// Rows of one problem.
 const ROWS: usize = 4000;
 /// Problems a design.
@@ -75,7 +78,10 @@ impl Design {
 
     /// The irrepresentable value by the Fisher information at the teacher, and by the plain Gram matrix.
     fn values(&self, seed: &Seed) -> Result<[f64; 2]> {
-        let x = self.inputs(POPULATION, seed)?;
+        self.values_on(self.inputs(POPULATION, seed)?)
+    }
+
+    fn values_on(&self, x: DenseOperator) -> Result<[f64; 2]> {
         let variance = |t: f64| 0.25 / (0.5 * t).cosh().powi(2);
         let weights: Vec<f64> = x.apply(&self.weights)?.into_iter().map(variance).collect();
         let support: Vec<usize> = (0..NONZEROS).collect();
@@ -85,6 +91,18 @@ impl Design {
             value(&ColumnGram::weighted(&x, &weights)?)?,
             value(&ColumnGram::of(&x)?)?,
         ])
+    }
+
+    /// The difference of the two values on independent parts of a population: its mean and the standard error of that.
+    fn difference(&self, seed: &Seed) -> Result<(f64, f64)> {
+        let each: Result<Vec<f64>> = (0..PARTS)
+            .map(|part| {
+                let x = self.inputs(POPULATION / PARTS, &seed.replicate(part as u64))?;
+                self.values_on(x).map(|[fisher, plain]| fisher - plain)
+            })
+            .collect();
+        let summary = Summary::of(&each?)?;
+        Ok((summary.mean, summary.standard_error()))
     }
 
     /// Whether some penalty finds the signed support from fresh rows.
@@ -144,6 +162,7 @@ pub(super) fn designs(cell: &Cell, count: usize, context: &Context<'_>, seed: &S
                 let seed = seed.stream("problem").replicate(problem as u64);
                 successes += usize::from(design.found(&seed)?);
             }
+            let (difference, error) = design.difference(&seed.stream("parts"))?;
             out.push(row_of(&[
                 ("part", "logistic".into()),
                 ("family", family.into()),
@@ -154,6 +173,8 @@ pub(super) fn designs(cell: &Cell, count: usize, context: &Context<'_>, seed: &S
                 ("nonzeros", NONZEROS.into()),
                 ("irrepresentable", fisher.into()),
                 ("unweighted", plain.into()),
+                ("difference", difference.into()),
+                ("difference_error", error.into()),
                 ("trials", REPEATED.into()),
                 ("successes", successes.into()),
             ])?);

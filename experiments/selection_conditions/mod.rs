@@ -130,6 +130,12 @@ const COLUMNS: &[Column] = &[
         "",
         "Irrepresentable value by the plain Gram matrix (logistic).",
     ),
+    Column::real(
+        "difference",
+        "",
+        "Difference of these two, mean over independent parts of a population (logistic).",
+    ),
+    Column::real("difference_error", "", "Its standard error (logistic)."),
     Column::text(
         "chosen",
         "Designs (logistic): any, or discordant, where the two values lie on different sides of 1.",

@@ -218,7 +218,8 @@ fn counts_of_the_products_hold_and_others_fail() {
 
 /// Designs on which the two values disagree, of which `right` of 40 go with the Fisher information; and others on which
 /// both agree, `easy` of 40 found.
-fn logistic(right: usize, easy: usize, gaussian_disagree: bool) -> Vec<Row> {
+/// The differences of the Gaussian ones are −0.02.
+fn logistic(right: usize, easy: usize, gaussian_disagree: bool, error: f64) -> Vec<Row> {
     let row = |family: &str, chosen: &str, values: [f64; 2], found: bool| {
         row_of(&[
             ("part", "logistic".into()),
@@ -226,6 +227,8 @@ fn logistic(right: usize, easy: usize, gaussian_disagree: bool) -> Vec<Row> {
             ("chosen", chosen.into()),
             ("irrepresentable", values[0].into()),
             ("unweighted", values[1].into()),
+            ("difference", (values[0] - values[1]).into()),
+            ("difference_error", error.into()),
             ("trials", 5.into()),
             ("successes", if found { 5 } else { 1 }.into()),
         ])
@@ -250,12 +253,14 @@ fn logistic(right: usize, easy: usize, gaussian_disagree: bool) -> Vec<Row> {
 
 #[test]
 fn whichever_value_is_right_more_often_wins() {
-    assert_eq!(decided("H4", logistic(36, 40, false)), "holds-under");
-    assert_eq!(decided("H4", logistic(36, 40, true)), "holds");
-    assert_eq!(decided("H4", logistic(4, 40, false)), "fails");
-    assert_eq!(decided("H4", logistic(22, 40, false)), "undecided");
+    assert_eq!(decided("H4", logistic(36, 40, false, 0.01)), "holds-under");
+    assert_eq!(decided("H4", logistic(36, 40, true, 0.01)), "holds");
+    // Twenty standard errors are no sampling.
+    assert_eq!(decided("H4", logistic(36, 40, false, 0.001)), "holds");
+    assert_eq!(decided("H4", logistic(4, 40, false, 0.01)), "fails");
+    assert_eq!(decided("H4", logistic(22, 40, false, 0.01)), "undecided");
     // Where nothing is found anyway, losing is no evidence.
-    assert_eq!(decided("H4", logistic(36, 10, false)), "undecided");
+    assert_eq!(decided("H4", logistic(36, 10, false, 0.01)), "undecided");
     assert_eq!(decided("H4", Vec::new()), "undecided");
 }
 
