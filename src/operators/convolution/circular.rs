@@ -13,7 +13,7 @@ use nalgebra::{Complex, DMatrix};
 /// `y_o[t] = Σ_i Σ_u w_oi[u] x_i[(t + u − c) mod N]`, the correlation of deep learning. A kernel longer than the grid
 /// *wraps*: weights a whole turn apart meet and add up, so that it acts as its folded kernel, with another energy. The
 /// matrix is not stored. A product costs a complex transform for every two channels and, at every frequency, a product
-/// with the `outputs × inputs` matrix of transfer values, or `2 N` operations a tap where those are fewer; few columns
+/// with the `outputs × inputs` matrix of transfer values, or `2 N` operations a tap where that is quicker; few columns
 /// cost their entries. Memory: `8 N · outputs · inputs` bytes.
 ///
 /// ```
