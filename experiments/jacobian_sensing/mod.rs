@@ -178,7 +178,11 @@ impl Experiment for JacobianSensing {
         let networks: usize = scale.pick(2, 32, 100);
         cells.extend((0..networks).map(|number| part("operator").problem("number", number)));
         for studied in studied(scale) {
-            let networks: usize = scale.pick(1, if studied.densities.is_empty() { 1 } else { 5 }, 20);
+            let networks: usize = if studied.name == states::LENET.name {
+                1
+            } else {
+                scale.pick(1, 5, 20)
+            };
             let named = |number: usize| part("state").problem("network", studied.name).problem("number", number);
             cells.extend((0..networks).map(named));
         }

@@ -62,6 +62,23 @@ impl PairKind {
 /// otherwise; pairs of one unit, of one input and consecutive ones have a cheaper way of their own, so that they are exact at sizes where
 /// unrelated pairs are sampled. Source: the factors of a Jacobian are those of backpropagation; see
 /// [`crate::linearize::SlotFactors`].
+///
+/// ```
+/// use ticketsense::Seed;
+/// use ticketsense::estimators::{JacobianCosines, PairKind};
+/// use ticketsense::linearize::{Biases, Linearisation, RowTransform};
+/// use ticketsense::networks::{Array, Initialisation, Network};
+/// let network = Network::preset("mlp:6:no-bias", 4, 3)?;
+/// let theta: Vec<f64> = network.initial(&Seed::root(0), &Initialisation::HE)?;
+/// let inputs = Array::from_fn(20, 4, |i, j| ((i * 3 + 5 * j) as f64).sin());
+/// let at = Linearisation::new(&network, &theta, &inputs)?;
+/// let a = at.jacobian(&network.layout().weights(), RowTransform::Identity, Biases::Fixed)?;
+/// let law = JacobianCosines::default().examine(&network, &a, &Seed::root(0))?;
+/// // Weights of two output units have their derivatives in different rows.
+/// let last = law.laws.iter().rfind(|l| l.kind == PairKind::SameInput).unwrap();
+/// assert_eq!((last.slots.0.clone(), last.largest), (24..42, 0.0));
+/// # Ok::<(), ticketsense::Error>(())
+/// ```
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct JacobianCosines {
     /// Bins of |cosine|, from 1 to 100,000; the last one holds 1 too.

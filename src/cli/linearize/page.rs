@@ -1,179 +1,22 @@
-//! `linearize`: a network at its weights, seen as a measurement matrix.
+//! What is told about a linearised network, and how.
 
-use super::{Answer, option};
-use clap::{Arg, ArgMatches, value_parser};
 use serde_json::{Value, json};
 use std::fmt::Write;
-use std::path::{Path, PathBuf};
-use ticketsense::data::{self, DataChoice, Dataset, npy};
 use ticketsense::estimators::{
     Estimator, JacobianCosineLaw, JacobianCosines, MergedCoherence, NearColumns, NonzeroConditioning,
     ScalingDirections, SingularExtremes, nonzero_conditioning, scaling_directions,
 };
 use ticketsense::linalg::norm;
 use ticketsense::linearize::{Biases, Jacobian, Linearisation, RowTransform};
-use ticketsense::networks::{Activation, Array, Initialisation, Network};
+use ticketsense::networks::{Activation, Array, Network};
 use ticketsense::operators::MeasurementOperator;
 use ticketsense::outcome::Certainty;
 use ticketsense::statistics::median;
 use ticketsense::support::Mask;
-use ticketsense::training::Bundle;
-use ticketsense::{Error, Result, Seed};
+use ticketsense::{Result, Seed};
 
 /// The largest tangent kernel that is decomposed in full: about a second.
 const DENSE_KERNEL: usize = 1500;
-
-/// The command line of `linearize`.
-pub fn command() -> clap::Command {
-    let text = |name: &'static str, value: &'static str, help: &'static str| {
-        Arg::new(name).long(name).value_name(value).help(help)
-    };
-    clap::Command::new("linearize")
-        .about("Examine a network's Jacobian: columns, cosines, null directions, tangent kernel")
-        .arg(
-            text(
-                "network",
-                "PRESET",
-                "The network: mlp:100-50, mlp:20:tanh:no-bias, linear, lenet-300-100, lenet-5, conv-2, resnet-20, transformer, rnn",
-            )
-            .required(true),
-        )
-        .arg(
-            text(
-                "checkpoint",
-                "F",
-                "Its weights: a checkpoint of a training; random ones of He's law without it",
-            )
-            .value_parser(value_parser!(PathBuf)),
-        )
-        .arg(
-            text(
-                "data",
-                "SET|DIR",
-                "The samples: digits, or a folder of MNIST or CIFAR-10 files",
-            )
-            .default_value("digits"),
-        )
-        .arg(
-            text(
-                "mask",
-                "F.npy",
-                "Keep these: one 0 or 1 a parameter, or a weight; the checkpoint's mask without it",
-            )
-            .value_parser(value_parser!(PathBuf)),
-        )
-        .arg(
-            text("samples", "N", "Training samples, classes balanced")
-                .default_value("50")
-                .value_parser(value_parser!(usize)),
-        )
-        .arg(
-            text(
-                "max-comparisons",
-                "N",
-                "Compare at most so many pairs of columns; the coherence is a lower bound when that ends the search",
-            )
-            .default_value("2000000000")
-            .value_parser(value_parser!(u64)),
-        )
-        .arg(
-            text("seed", "N", "Seed of random weights, samples and choices")
-                .default_value("0")
-                .value_parser(value_parser!(u64)),
-        )
-}
-
-/// Runs `linearize`.
-///
-/// # Errors
-/// On unknown networks and data, files that cannot be read or do not fit the network, and counts out of range.
-pub fn run(matches: &ArgMatches) -> Result<Answer> {
-    let choice: DataChoice = option::<String>(matches, "data")?.parse()?;
-    let dataset = data::load(&choice)?;
-    let seed = Seed::root(*option::<u64>(matches, "seed")?);
-    let name = option::<String>(matches, "network")?;
-    let network = Network::preset(name, dataset.shape(), dataset.classes())?;
-    let inputs = samples(&dataset, *option::<usize>(matches, "samples")?, &seed)?;
-    let (theta, stored) = match matches.get_one::<PathBuf>("checkpoint") {
-        Some(path) => checkpoint(path, &network)?,
-        None => {
-            let initial = network.initial(&seed, &Initialisation::HE)?;
-            (network.with_statistics_of(&initial, &inputs)?, None)
-        }
-    };
-    let mask = match matches.get_one::<PathBuf>("mask") {
-        Some(path) => read_mask(path, &network)?,
-        None => stored.unwrap_or_else(|| network.layout().full_mask()),
-    };
-    let comparisons = *option::<u64>(matches, "max-comparisons")?;
-    if comparisons == 0 {
-        return Err(Error::argument("max-comparisons", "at least 1", comparisons));
-    }
-    let page = Page::new(&network, theta, &mask, &inputs, comparisons, &seed)?;
-    Ok(Answer {
-        text: page.text(),
-        json: page.json(),
-        code: 0,
-    })
-}
-
-fn samples(dataset: &Dataset, count: usize, seed: &Seed) -> Result<Array<f64>> {
-    let chosen = dataset.stratified(count, seed)?;
-    Array::new(chosen.len(), dataset.features(), dataset.rows::<f64>(&chosen)?)
-}
-
-/// Parameters and mask of a checkpoint, which must be one of this network.
-fn checkpoint(path: &Path, network: &Network) -> Result<(Vec<f64>, Option<Mask>)> {
-    let bundle = Bundle::load(path)?;
-    let identity = bundle.field("identity", "the identity of a training", Value::as_str)?;
-    let made_by = identity.split(';').next().unwrap_or_default();
-    let expected = format!("network={}", network.name());
-    if made_by != expected {
-        return Err(Error::format(path, "identity", expected, made_by));
-    }
-    let theta = bundle
-        .get::<f64>("theta")
-        .or_else(|_| Ok::<_, Error>(bundle.get::<f32>("theta")?.iter().map(|&w| f64::from(w)).collect()))?;
-    let parameters = network.layout().len();
-    if theta.len() != parameters {
-        return Err(Error::format(
-            path,
-            "array theta",
-            format!("{parameters} parameters"),
-            theta.len(),
-        ));
-    }
-    let mask = if bundle.contains("mask") {
-        let mask = Mask::from_bits(bundle.bits("mask")?);
-        network.layout().check_mask(&mask)?;
-        Some(mask)
-    } else {
-        None
-    };
-    Ok((theta, mask))
-}
-
-/// A mask from zeros and ones, one a parameter or one a weight.
-fn read_mask(path: &Path, network: &Network) -> Result<Mask> {
-    let values = npy::read_vector(path)?;
-    let layout = network.layout();
-    if let Some((place, value)) = values.iter().enumerate().find(|(_, v)| **v != 0.0 && **v != 1.0) {
-        return Err(Error::format(path, format!("entry {place}"), "0 or 1", value));
-    }
-    let mut mask = layout.full_mask();
-    if values.len() == layout.len() {
-        mask = Mask::from_bits(values.iter().map(|v| *v == 1.0).collect());
-    } else if values.len() == layout.prunable() {
-        for (&i, value) in layout.weights().indices().iter().zip(&values) {
-            mask.set(i, *value == 1.0);
-        }
-    } else {
-        let expected = format!("{} parameters or {} weights", layout.len(), layout.prunable());
-        return Err(Error::format(path, "mask", expected, values.len()));
-    }
-    layout.check_mask(&mask)?;
-    Ok(mask)
-}
 
 /// The smallest and largest eigenvalue of the tangent kernel, in full or by their singular values.
 enum Kernel {
@@ -186,7 +29,7 @@ enum Kernel {
 }
 
 /// Everything that is told.
-struct Page {
+pub(super) struct Page {
     network: String,
     density: f64,
     jacobian: (usize, usize),
@@ -207,7 +50,7 @@ struct Page {
 }
 
 impl Page {
-    fn new(
+    pub fn new(
         network: &Network,
         mut theta: Vec<f64>,
         mask: &Mask,
@@ -279,7 +122,7 @@ impl Page {
         named.map_or("", |(_, name)| name)
     }
 
-    fn json(&self) -> Value {
+    pub fn json(&self) -> Value {
         let kernel = match &self.kernel {
             Kernel::Full(found) => json!({
                 "certainty": "exact", "lambda_max": found.lambda_max, "lambda_min_nonzero": found.lambda_min_nonzero,
@@ -330,7 +173,7 @@ impl Page {
         })
     }
 
-    fn text(&self) -> String {
+    pub fn text(&self) -> String {
         let mut out = String::new();
         let (rows, columns) = self.jacobian;
         let _ = writeln!(out, "{} at density {:.4}", self.network, self.density);
@@ -464,117 +307,4 @@ fn euler(at: &Linearisation) -> Result<Option<f64>> {
     let pairs = at.outputs().as_slice().iter().zip(at_zero.as_slice());
     let error: Vec<f64> = pairs.map(|(f, l)| f - l - layers * f).collect();
     Ok(Some(norm(&error) / (layers * norm(at.outputs().as_slice()))).filter(|v| v.is_finite()))
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn ask(words: &[&str]) -> Result<Answer> {
-        let line = ["linearize"].iter().chain(words);
-        run(&command().try_get_matches_from(line).unwrap())
-    }
-
-    fn number(value: &Value) -> f64 {
-        value.as_f64().unwrap()
-    }
-
-    #[test]
-    fn a_network_without_biases_obeys_euler_and_one_with_tanh_does_not() {
-        let relu = ask(&["--network", "mlp:5:no-bias", "--samples", "6"]).unwrap().json;
-        assert_eq!(
-            (relu["rows"].as_u64(), relu["columns"].as_u64()),
-            (Some(60), Some(64 * 5 + 50))
-        );
-        assert!(number(&relu["euler"]["relative_deviation"]) < 1e-12);
-        assert_eq!(relu["euler"]["homogeneous"], true);
-        let tanh = ask(&["--network", "mlp:5:tanh:no-bias", "--samples", "6"])
-            .unwrap()
-            .json;
-        assert!(number(&tanh["euler"]["relative_deviation"]) > 1e-3);
-        assert_eq!(tanh["euler"]["homogeneous"], false);
-    }
-
-    #[test]
-    fn a_search_cut_short_bounds_the_coherence_from_below() {
-        let all = ask(&["--network", "mlp:5", "--samples", "6"]).unwrap().json;
-        let some = ask(&["--network", "mlp:5", "--samples", "6", "--max-comparisons", "1"])
-            .unwrap()
-            .json;
-        assert_eq!(all["merged_coherence_certainty"], "exact");
-        assert_eq!(all["parallel_columns_certainty"], "exact");
-        assert_eq!(some["merged_coherence_certainty"], "lower-bound");
-        assert!(number(&some["merged_coherence"]) <= number(&all["merged_coherence"]) + 1e-12);
-    }
-
-    #[test]
-    fn every_pair_of_live_columns_is_in_one_law_and_every_relu_unit_has_its_direction() {
-        let page = ask(&["--network", "mlp:8-5:no-bias", "--samples", "20"]).unwrap().json;
-        let laws = page["cosines"].as_array().unwrap();
-        let pairs: u64 = laws.iter().map(|law| law["pairs"].as_u64().unwrap()).sum();
-        let live = page["columns"].as_u64().unwrap() - page["zero_columns"].as_u64().unwrap();
-        assert_eq!(pairs, live * (live - 1) / 2);
-        let consecutive: Vec<&Value> = laws.iter().filter(|law| law["kind"] == "consecutive").collect();
-        assert_eq!(consecutive.len(), 2);
-        let found = &page["scaling_directions"];
-        assert_eq!(found["hidden_units"], 13);
-        assert_eq!(found["null"].as_u64().unwrap() + found["silent"].as_u64().unwrap(), 13);
-        // The pair that makes the coherence is in one of them.
-        let largest = laws.iter().map(|law| number(&law["largest"])).fold(0.0, f64::max);
-        assert!((largest - number(&page["coherence"])).abs() < 1e-12);
-    }
-
-    #[test]
-    fn masks_are_read_by_parameter_or_by_weight_and_refused_otherwise() {
-        let folder = std::env::temp_dir().join(format!("ticketsense-linearize-{}", std::process::id()));
-        std::fs::create_dir_all(&folder).unwrap();
-        let path = folder.join("mask.npy");
-        let file = path.to_str().unwrap();
-        let ask = || ask(&["--network", "mlp:5", "--samples", "6", "--mask", file]);
-        let weights = 64 * 5 + 50;
-        npy::write_vector(&path, &(0..weights).map(|i| f64::from(i % 2)).collect::<Vec<_>>()).unwrap();
-        let found = ask().unwrap().json;
-        assert_eq!(found["columns"].as_u64(), Some(weights as u64 / 2));
-        assert_eq!(number(&found["density"]), 0.5);
-        npy::write_vector(&path, &[1.0; 7]).unwrap();
-        assert!(matches!(ask(), Err(Error::Format { .. })));
-        npy::write_vector(&path, &vec![0.5; weights as usize]).unwrap();
-        assert!(matches!(ask(), Err(Error::Format { .. })));
-        std::fs::remove_dir_all(folder).unwrap();
-    }
-
-    #[test]
-    fn a_checkpoint_brings_its_weights_and_one_of_another_network_is_refused() {
-        let folder = std::env::temp_dir().join(format!("ticketsense-checkpoint-{}", std::process::id()));
-        std::fs::create_dir_all(&folder).unwrap();
-        let path = folder.join("state.safetensors");
-        let network = Network::preset("mlp:5", 64, 10).unwrap();
-        let theta: Vec<f32> = network.initial(&Seed::root(3), &Initialisation::HE).unwrap();
-        let mut bundle = Bundle::new(json!({"identity": "network=mlp:5;steps=1"}));
-        bundle.put("theta", &theta);
-        bundle.save(&path).unwrap();
-        let (read, mask) = checkpoint(&path, &network).unwrap();
-        assert!(read.iter().zip(&theta).all(|(a, b)| *a == f64::from(*b)));
-        assert_eq!(mask, None);
-        let other = Network::preset("mlp:6", 64, 10).unwrap();
-        assert!(matches!(checkpoint(&path, &other), Err(Error::Format { .. })));
-        std::fs::remove_dir_all(folder).unwrap();
-    }
-
-    #[test]
-    fn counts_out_of_range_and_unknown_names_are_refused() {
-        assert!(matches!(
-            ask(&["--network", "mlp:5", "--samples", "0"]),
-            Err(Error::Argument { .. })
-        ));
-        assert!(matches!(
-            ask(&["--network", "mlp:5", "--max-comparisons", "0"]),
-            Err(Error::Argument { .. })
-        ));
-        assert!(matches!(ask(&["--network", "perceptron"]), Err(Error::Unknown { .. })));
-        assert!(matches!(
-            ask(&["--network", "mlp:5", "--data", "cifar"]),
-            Err(Error::Unknown { .. })
-        ));
-    }
 }
