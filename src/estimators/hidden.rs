@@ -19,14 +19,14 @@ pub(super) struct HiddenLayer {
 
 impl HiddenLayer {
     /// Places of a unit's incoming weights.
-    pub fn into_unit(&self, unit: usize) -> Range<usize> {
+    pub fn weights_into(&self, unit: usize) -> Range<usize> {
         let inputs = self.incoming.len() / self.units;
         let start = self.incoming.start + unit * inputs;
         start..start + inputs
     }
 
     /// Places of a unit's outgoing weights, ascending.
-    pub fn out_of_unit(&self, unit: usize) -> impl Iterator<Item = usize> + '_ {
+    pub fn weights_out_of(&self, unit: usize) -> impl Iterator<Item = usize> + '_ {
         let of_next = self.outgoing.clone().step_by(self.outgoing_inputs);
         of_next.flat_map(move |start| (unit..self.outgoing_inputs).step_by(self.units).map(move |i| start + i))
     }
@@ -51,7 +51,7 @@ pub(super) fn hidden_layers(network: &Network) -> Vec<HiddenLayer> {
         if let Some((incoming, incoming_bias, hidden)) = before {
             let outgoing = slots[weight].range.clone();
             let inputs = outgoing.len() / units.max(1);
-            if hidden > 0 && inputs % hidden == 0 {
+            if hidden > 0 && inputs.is_multiple_of(hidden) {
                 found.push(HiddenLayer {
                     units: hidden,
                     incoming: slots[incoming].range.clone(),
@@ -76,10 +76,10 @@ mod tests {
         let layers = hidden_layers(&network);
         assert_eq!(layers.iter().map(|l| l.units).collect::<Vec<_>>(), [5, 4]);
         // 15 weights and 5 biases stand before the 20 weights of the second layer.
-        assert_eq!(layers[0].into_unit(1), 3..6);
+        assert_eq!(layers[0].weights_into(1), 3..6);
         assert_eq!(layers[0].bias, Some(15..20));
-        assert_eq!(layers[0].out_of_unit(1).collect::<Vec<_>>(), [21, 26, 31, 36]);
-        assert_eq!(layers[1].into_unit(3), 35..40);
+        assert_eq!(layers[0].weights_out_of(1).collect::<Vec<_>>(), [21, 26, 31, 36]);
+        assert_eq!(layers[1].weights_into(3), 35..40);
         let inputs = crate::networks::InputShape::Image(crate::networks::ImageShape {
             channels: 1,
             height: 28,
@@ -89,7 +89,7 @@ mod tests {
         let layers = hidden_layers(&network);
         assert_eq!(layers.iter().map(|l| l.units).collect::<Vec<_>>(), [6, 16, 120, 84]);
         // A channel meets every place of the next kernel: 25 places of 16 channels.
-        assert_eq!(layers[0].out_of_unit(0).count(), 25 * 16);
+        assert_eq!(layers[0].weights_out_of(0).count(), 25 * 16);
         let resnet = Network::preset("resnet-20", inputs, 10).unwrap();
         assert!(hidden_layers(&resnet).is_empty());
     }

@@ -314,19 +314,19 @@ impl Examination<'_> {
                 for (i, row) in cosines.chunks_exact(columns.len()).enumerate() {
                     let column = unit.columns[i];
                     let [same_unit, same_input, consecutive, unrelated] = tallies;
-                    for j in i + 1..own {
-                        same_unit.add(row[j], column, columns[j]);
+                    for (value, &other) in row.iter().zip(&columns).take(own).skip(i + 1) {
+                        same_unit.add(*value, column, other);
                     }
                     let (tag, special) = match (a == b, link) {
                         (true, _) => (unit.inputs[i], same_input),
                         (false, Some(_)) => (unit.output, consecutive),
                         (false, None) => (usize::MAX, consecutive),
                     };
-                    for j in own..row.len() {
-                        if tags[j] == tag {
-                            special.add(row[j], column, columns[j]);
+                    for ((value, &other), &shared) in row.iter().zip(&columns).zip(&tags).skip(own) {
+                        if shared == tag {
+                            special.add(*value, column, other);
                         } else {
-                            unrelated.add(row[j], column, columns[j]);
+                            unrelated.add(*value, column, other);
                         }
                     }
                 }
@@ -343,8 +343,8 @@ impl Examination<'_> {
             self.units.right(a, u, a, u, 0..unit.inputs.len(), &mut right);
             self.units.cosines(depth, &left, &right, &mut cosines);
             for (i, row) in cosines.chunks_exact(unit.inputs.len()).enumerate() {
-                for j in i + 1..row.len() {
-                    tally.add(row[j], unit.columns[i], unit.columns[j]);
+                for (value, &column) in row.iter().zip(&unit.columns).skip(i + 1) {
+                    tally.add(*value, unit.columns[i], column);
                 }
             }
         }

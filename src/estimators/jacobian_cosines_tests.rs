@@ -46,7 +46,7 @@ fn slow(network: &Network, a: &Jacobian) -> BTreeMap<Key, Slow> {
                 PairKind::SameInput
             } else if hidden
                 .iter()
-                .any(|h| h.incoming.contains(i) && h.outgoing.contains(j) && h.out_of_unit(x.1).any(|o| o == *j))
+                .any(|h| h.incoming.contains(i) && h.outgoing.contains(j) && h.weights_out_of(x.1).any(|o| o == *j))
             {
                 PairKind::Consecutive
             } else {

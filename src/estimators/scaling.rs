@@ -113,8 +113,8 @@ pub fn scaling_directions(at: &Linearisation, jacobian: &Jacobian) -> Result<Est
 /// Columns and entries of a unit's direction.
 fn direction(hidden: &HiddenLayer, unit: usize, theta: &[f64], columns: &[usize]) -> (Vec<usize>, Vec<f64>) {
     let bias = hidden.bias.iter().map(|b| b.start + unit);
-    let incoming = hidden.into_unit(unit).chain(bias).map(|j| (j, theta[j]));
-    let outgoing = hidden.out_of_unit(unit).map(|j| (j, -theta[j]));
+    let incoming = hidden.weights_into(unit).chain(bias).map(|j| (j, theta[j]));
+    let outgoing = hidden.weights_out_of(unit).map(|j| (j, -theta[j]));
     let entries = incoming.chain(outgoing).filter(|(_, v)| *v != 0.0);
     entries
         .filter_map(|(j, v)| columns.binary_search(&j).ok().map(|c| (c, v)))
