@@ -5,7 +5,9 @@ use nalgebra::DMatrix;
 use rand::RngExt;
 use rand_distr::StandardNormal;
 use ticketsense::Seed;
-use ticketsense::estimators::design::{Criterion, DesignProblem, ForwardGreedy, Prior, RowSelector};
+use ticketsense::estimators::design::{
+    Criterion, DesignProblem, Exhaustive, ForwardGreedy, Prior, Relaxation, RelaxationSettings, RowSelector,
+};
 use ticketsense::estimators::{Babel, Coherence, Estimator, RestrictedIsometryConstant};
 use ticketsense::linalg::dense::gram;
 use ticketsense::linalg::small::{LANES, SmallSymmetric};
@@ -98,4 +100,30 @@ fn greedy_a_optimal_rows_of_1000_by_100(bencher: Bencher<'_, '_>, count: usize) 
             .select(black_box(&problem), count, &Seed::root(0))
             .expect("in range")
     });
+}
+
+/// All 705,432 choices of 11 of 22 rows in 8 unknowns.
+#[divan::bench(args = [Criterion::A, Criterion::D], sample_count = 3)]
+fn every_choice_of_11_of_22_rows(bencher: Bencher<'_, '_>, criterion: Criterion) {
+    let prior = Prior::Isotropic { precision: 1.0 };
+    let problem = DesignProblem::new(&gaussian(22, 8), &prior, 0.1, criterion).expect("finite");
+    bencher.bench_local(|| {
+        Exhaustive::default()
+            .select(black_box(&problem), 11, &Seed::root(0))
+            .expect("within the limit")
+    });
+}
+
+/// The relaxation of 60 of 300 rows in 30 unknowns, to its default gap (A, D) or number of steps (E).
+#[divan::bench(args = Criterion::ALL, sample_count = 3)]
+fn relaxation_of_60_of_300_rows(bencher: Bencher<'_, '_>, criterion: Criterion) {
+    let prior = Prior::Isotropic { precision: 1.0 };
+    let problem = DesignProblem::new(&gaussian(300, 30), &prior, 0.1, criterion).expect("finite");
+    let relaxation = Relaxation::solve(&problem, 60, RelaxationSettings::default()).expect("solvable");
+    println!(
+        "{criterion:?}: {} steps, value {}, bound {}",
+        relaxation.steps, relaxation.value, relaxation.lower_bound
+    );
+    bencher
+        .bench_local(|| Relaxation::solve(black_box(&problem), 60, RelaxationSettings::default()).expect("solvable"));
 }

@@ -29,10 +29,11 @@ pub(super) fn figure(table: &Table) -> Result<Figure> {
         .panel(duplicates(table, "example", "Two near-duplicates and a shorter sensor")?)
         .panel(duplicates(table, "pairs", "Four pairs of sensors, four chosen")?)
         .caption(format!(
-            "(a, b) 7 of 14 rows in 7 unknowns, σ²/τ² = {NOISE}: a dot is one of the first {DOTS} matrices, a diamond the median of all, in (b) the mean; Fourier and unitary rows \
-             have equal norms, so that row numbers choose. (c) 6 of 12 Gaussian rows in 6 unknowns, norms spread by e^(spread·z): \
-             share of matrices within {:.0} % of the least trace. (d) 5 of 12 orthogonal rows disturbed by Gaussian ones. (e) \
-             Dashed: where a perfect duplicate becomes the better choice. (f) σ²/τ² = {NOISE}. Bars: {:.0} % Clopper–Pearson.",
+            "(a, b) 7 of 14 rows in 7 unknowns, σ²/τ² = {NOISE}: a dot is one of the first {DOTS} matrices, a diamond the median \
+             of all, in (b) the mean; the dashed line of (a) is {0:.0} % above the least trace; Fourier and unitary rows have \
+             equal norms, so that row numbers choose. (c) 6 of 12 Gaussian rows in 6 unknowns, norms spread by e^(spread·z): \
+             share of matrices within {0:.0} % of the least trace. (d) 5 of 12 orthogonal rows disturbed by Gaussian ones. (e) \
+             Dashed: where a perfect duplicate becomes the better choice. (f) σ²/τ² = {NOISE}. Bars: {1:.0} % Clopper–Pearson.",
             100.0 * (CLOSE - 1.0),
             100.0 * (1.0 - LEVEL)
         )))
