@@ -114,7 +114,7 @@ fn every_choice_of_11_of_22_rows(bencher: Bencher<'_, '_>, criterion: Criterion)
     });
 }
 
-/// The relaxation of 60 of 300 rows in 30 unknowns, to its default gap (A, D) or number of steps (E).
+/// The relaxation of 60 of 300 rows in 30 unknowns, to its default gap.
 #[divan::bench(args = Criterion::ALL, sample_count = 3)]
 fn relaxation_of_60_of_300_rows(bencher: Bencher<'_, '_>, criterion: Criterion) {
     let prior = Prior::Isotropic { precision: 1.0 };

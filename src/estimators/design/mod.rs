@@ -16,6 +16,7 @@ mod exhaustive;
 mod greedy;
 mod problem;
 mod relaxation;
+mod relaxed_eigenvalue;
 #[cfg(test)]
 mod search_tests;
 mod secular;

@@ -195,7 +195,8 @@ impl DesignProblem {
         (8.0 * self.unknowns() as f64 * f64::EPSILON).sqrt()
     }
 
-    fn factor(&self, information: &DMatrix<f64>) -> Option<UpdatableCholesky> {
+    /// Its Cholesky factor; none where it is singular.
+    pub(super) fn factor(&self, information: &DMatrix<f64>) -> Option<UpdatableCholesky> {
         UpdatableCholesky::of(information, self.singular_pivot())
     }
 
@@ -232,7 +233,7 @@ impl DesignProblem {
 }
 
 /// `R⁻ᵀ` of `M = RᵀR`, column by column, so that `M⁻¹` is the product of its transpose with itself.
-fn inverse_of_factor(factor: &UpdatableCholesky) -> DMatrix<f64> {
+pub(super) fn inverse_of_factor(factor: &UpdatableCholesky) -> DMatrix<f64> {
     let n = factor.order();
     let mut inverse = DMatrix::identity(n, n);
     for column in inverse.as_mut_slice().chunks_exact_mut(n.max(1)) {

@@ -2,6 +2,7 @@
 
 use super::criterion::Criterion;
 use super::problem::DesignProblem;
+use super::relaxed_eigenvalue::largest_eigenvalue;
 use super::secular::Spectrum;
 use super::selection::{RowSelector, Selection};
 use super::spanning::repaired;
@@ -18,12 +19,12 @@ pub struct RelaxationSettings {
     /// The relaxation ends where its own value and its bound are this near, relative to the value (for D absolutely, in
     /// units of `ln det`).
     pub tolerance: f64,
-    /// The largest number of steps: Newton's for A and D, eigenproblems for E.
+    /// The largest number of Newton's steps.
     pub max_steps: usize,
 }
 
 impl Default for RelaxationSettings {
-    /// A gap of `1e-6`, which Newton's method reaches in tens of steps; E ends after 400 steps.
+    /// A gap of `1e-6`, which takes tens of steps.
     fn default() -> Self {
         RelaxationSettings {
             tolerance: 1e-6,
@@ -59,12 +60,11 @@ pub struct Relaxation {
 }
 
 impl Relaxation {
-    /// Solves the relaxed problem for `count` rows: for A and D by Newton's method with a logarithmic barrier, for E by
-    /// conditional gradients on a smoothed smallest eigenvalue, which ends with a looser bound.
+    /// Solves the relaxed problem for `count` rows by Newton's method with a logarithmic barrier.
     ///
     /// # Errors
     /// As [`RowSelector::select`], and [`Error::Argument`] for a tolerance that is not positive; [`Error::Numerical`] where
-    /// the candidates are singular to working precision. Cost of a step: `2m²n + m³/3` for A and D, `9n³ + 2mn²` for E.
+    /// the candidates are singular to working precision. Cost of a step: `2m²n + m³/3 + 9n³`.
     pub fn solve(problem: &DesignProblem, count: usize, settings: RelaxationSettings) -> Result<Self> {
         problem.require_count(count)?;
         if !(settings.tolerance > 0.0 && settings.tolerance.is_finite()) {
@@ -86,14 +86,14 @@ impl Relaxation {
             });
         }
         match problem.criterion() {
-            Criterion::E => smoothed(problem, count, start, settings),
+            Criterion::E => largest_eigenvalue(problem, count, start, settings),
             _ => newton(problem, count, start, settings),
         }
     }
 }
 
 /// The sum of the `count` smallest entries.
-fn smallest(values: &[f64], count: usize) -> f64 {
+pub(super) fn smallest(values: &[f64], count: usize) -> f64 {
     let mut sorted = values.to_vec();
     sorted.sort_by(f64::total_cmp);
     sorted[..count].iter().sum()
@@ -107,7 +107,7 @@ struct Point {
     bound: f64,
 }
 
-fn weighted(problem: &DesignProblem, weights: &[f64]) -> DMatrix<f64> {
+pub(super) fn weighted(problem: &DesignProblem, weights: &[f64]) -> DMatrix<f64> {
     problem.weighted_information(weights.iter().copied().enumerate().collect::<Vec<_>>().into_iter())
 }
 
@@ -148,8 +148,34 @@ fn point(problem: &DesignProblem, weights: &[f64], count: usize) -> Result<Point
 }
 
 /// `−Σ ln w − Σ ln(1 − w)`.
-fn barrier(weights: &[f64]) -> f64 {
+pub(super) fn barrier(weights: &[f64]) -> f64 {
     -weights.iter().map(|w| w.ln() + (-w).ln_1p()).sum::<f64>()
+}
+
+/// Newton's step `−H⁻¹(g + νc)` with ν such that `cᵀd = 0`; none where H is not positive definite.
+pub(super) fn step_within(hessian: &DMatrix<f64>, gradient: &[f64], constraint: &[f64]) -> Option<Vec<f64>> {
+    let factor = UpdatableCholesky::of(hessian, 0.0)?;
+    let (mut by_gradient, mut by_constraint) = (gradient.to_vec(), constraint.to_vec());
+    factor.solve_in_place(&mut by_gradient);
+    factor.solve_in_place(&mut by_constraint);
+    let shift = dot(constraint, &by_gradient) / dot(constraint, &by_constraint);
+    let pairs = by_gradient.iter().zip(&by_constraint);
+    let mut step: Vec<f64> = pairs.map(|(g, c)| shift * c - g).collect();
+    // What an ill-conditioned Hessian leaves along c would move the weights off their sum.
+    let along = dot(constraint, &step) / dot(constraint, constraint);
+    for (d, c) in step.iter_mut().zip(constraint) {
+        *d -= along * c;
+    }
+    Some(step)
+}
+
+/// The longest step, at most 1, that goes 99 % of the way to the nearest bound of a weight.
+pub(super) fn reach(weights: &[f64], step: &[f64]) -> f64 {
+    step.iter().zip(weights).fold(1.0_f64, |reach, (d, w)| match *d {
+        d if d < 0.0 => reach.min(-0.99 * w / d),
+        d if d > 0.0 => reach.min(0.99 * (1.0 - w) / d),
+        _ => reach,
+    })
 }
 
 /// Minimises `f(w) + μ · barrier(w)` on `Σ w = k` for falling μ: the gap to the relaxed optimum is at most `2mμ`.
@@ -176,21 +202,11 @@ fn newton(problem: &DesignProblem, count: usize, start: Vec<f64>, settings: Rela
         for (j, w) in weights.iter().enumerate() {
             matrix[(j, j)] += mu / (w * w) + mu / ((1.0 - w) * (1.0 - w));
         }
-        let Some(factor) = UpdatableCholesky::of(&matrix, 0.0) else {
+        let Some(step) = step_within(&matrix, &gradient, &vec![1.0; m]) else {
             break;
         };
-        // The step −H⁻¹(g + ν1) with ν for Σ d = 0.
-        let (mut by_gradient, mut by_ones) = (gradient.clone(), vec![1.0; m]);
-        factor.solve_in_place(&mut by_gradient);
-        factor.solve_in_place(&mut by_ones);
-        let shift = by_gradient.iter().sum::<f64>() / by_ones.iter().sum::<f64>();
-        let step: Vec<f64> = by_gradient.iter().zip(&by_ones).map(|(g, o)| shift * o - g).collect();
         let decrement = -dot(&gradient, &step);
-        let reach = step.iter().zip(&weights).fold(1.0_f64, |reach, (d, w)| match *d {
-            d if d < 0.0 => reach.min(-0.99 * w / d),
-            d if d > 0.0 => reach.min(0.99 * (1.0 - w) / d),
-            _ => reach,
-        });
+        let reach = reach(&weights, &step);
         let objective = here.value + mu * barrier(&weights);
         let mut length = reach;
         let mut moved = false;
@@ -219,60 +235,6 @@ fn newton(problem: &DesignProblem, count: usize, start: Vec<f64>, settings: Rela
         value: here.value,
         weights,
         lower_bound,
-        steps,
-    })
-}
-
-/// E: conditional gradients on the soft minimum `−ln tr exp(−ηM)/η` of the eigenvalues, within `ln n/η` of the smallest.
-fn smoothed(
-    problem: &DesignProblem,
-    count: usize,
-    start: Vec<f64>,
-    settings: RelaxationSettings,
-) -> Result<Relaxation> {
-    let (m, n) = (problem.candidates(), problem.unknowns());
-    let mut weights = start;
-    // On the smallest eigenvalue: the best one reached, and a bound on all.
-    let (mut reached, mut best, mut ceiling) = (f64::NEG_INFINITY, weights.clone(), f64::INFINITY);
-    let mut steps = 0;
-    while steps < settings.max_steps && (ceiling - reached > settings.tolerance * ceiling || reached <= 0.0) {
-        let spectrum = Spectrum::of(&weighted(problem, &weights))?;
-        let values = spectrum.values();
-        if values[0] > reached {
-            reached = values[0];
-            best.clone_from(&weights);
-        }
-        // Smoothing of a tenth of what is still open, and no finer than rounding.
-        let open = (ceiling.min(values[n - 1]) - reached).max(1e-9 * values[n - 1]);
-        let eta = 10.0 * (n as f64).ln().max(1.0) / open;
-        let parts: Vec<f64> = values.iter().map(|v| (-eta * (v - values[0])).exp()).collect();
-        let total: f64 = parts.iter().sum();
-        // Xᵢⱼ by its square root: columns √xₐ vₐ.
-        let mut root = spectrum.vectors().clone();
-        for (a, part) in parts.iter().enumerate() {
-            root.column_mut(a).scale_mut((part / total).sqrt());
-        }
-        let seen = transpose_product(&root, problem.sensors())?;
-        let scores: Vec<f64> = seen.column_iter().map(|c| c.norm_squared()).collect();
-        let prior: f64 = (0..n)
-            .map(|j| problem.precisions()[j] * root.row(j).norm_squared())
-            .sum();
-        let negated: Vec<f64> = scores.iter().map(|s| -s).collect();
-        let bound = (prior - smallest(&negated, count)) * (1.0 + 8.0 * (n + m) as f64 * f64::EPSILON);
-        ceiling = ceiling.min(bound);
-        let mut order: Vec<usize> = (0..m).collect();
-        order.sort_by(|&i, &j| scores[j].total_cmp(&scores[i]).then(i.cmp(&j)));
-        let share = 2.0 / (steps + 3) as f64;
-        weights.iter_mut().for_each(|w| *w *= 1.0 - share);
-        for &i in &order[..count] {
-            weights[i] += share;
-        }
-        steps += 1;
-    }
-    Ok(Relaxation {
-        value: if reached > 0.0 { 1.0 / reached } else { f64::INFINITY },
-        weights: best,
-        lower_bound: 1.0 / ceiling,
         steps,
     })
 }

@@ -27,11 +27,6 @@ impl Spectrum {
         &self.values
     }
 
-    /// The eigenvectors, one a column, in the order of the eigenvalues.
-    pub fn vectors(&self) -> &DMatrix<f64> {
-        &self.vectors
-    }
-
     /// `λ_min(M + bbᵀ)`: with `z = Qᵀb`, the root of `1 + Σ zᵢ²/(dᵢ − λ) = 0` between `d₁` and `min(d₂, d₁ + ‖z‖²)`, by
     /// bisection, for the sum rises there. An eigenvector orthogonal to b, or a double eigenvalue, leaves `d₁`.
     ///
