@@ -188,12 +188,13 @@ fn hard_thresholding(table: &Table) -> Result<Verdict> {
             }
         }
         let double = row.real("isometry_double")?;
-        if let Some((_, threshold)) = DOUBLE.iter().find(|(name, _)| *name == method) {
-            if double < *threshold {
-                sharper += 1;
-                if successes < trials {
-                    missed.push(format!("{} by {method}, δ_2k = {double:.3}", named(&row)?));
-                }
+        if DOUBLE
+            .iter()
+            .any(|(name, threshold)| *name == method && double < *threshold)
+        {
+            sharper += 1;
+            if successes < trials {
+                missed.push(format!("{} by {method}, δ_2k = {double:.3}", named(&row)?));
             }
         }
         match method {

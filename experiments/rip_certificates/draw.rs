@@ -54,7 +54,9 @@ fn certified(table: &Table) -> Result<Panel> {
         Axis::categories("family of matrices, nonzeros k", names),
         Axis::linear("share of the matrices").range(0.0, 1.0),
     );
-    let kinds: [(&str, fn(&str, bool) -> bool); 4] = [
+    /// Whether a matrix counts, by the names of its guarantees and whether every signed support is recovered.
+    type Counts = fn(&str, bool) -> bool;
+    let kinds: [(&str, Counts); 4] = [
         ("every signed support recovered", |_, every| every),
         ("some guarantee for basis pursuit", |names, _| names != "none"),
         ("δ_2k < 1/√2", |names, _| {

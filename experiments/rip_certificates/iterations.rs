@@ -136,7 +136,7 @@ fn plants(nonzeros: usize, trials: usize, seed: &Seed) -> Vec<Plant> {
     };
     let mut plant = |trial: usize| Plant {
         x: sparse(trial, 1.0),
-        start: sparse(0, if trial % 2 == 0 { 0.0 } else { 3.0 }),
+        start: sparse(0, if trial.is_multiple_of(2) { 0.0 } else { 3.0 }),
     };
     (0..trials).map(&mut plant).collect()
 }

@@ -61,7 +61,13 @@ fn off_a_flat_kernel(rows: usize, seed: &Seed) -> Result<DMatrix<f64>> {
         .collect();
     let mut kept = sample(&mut rng, COLUMNS, rows).into_vec();
     kept.sort_unstable();
-    let sylvester = |i: usize, j: usize| if (i & j).count_ones() % 2 == 0 { 1.0 } else { -1.0 };
+    let sylvester = |i: usize, j: usize| {
+        if (i & j).count_ones().is_multiple_of(2) {
+            1.0
+        } else {
+            -1.0
+        }
+    };
     let spanned = DMatrix::from_fn(rows, COLUMNS, |i, j| sylvester(kept[i], j) * signs[j]);
     // Another basis of the same rows: only their span matters to basis pursuit, and to inner products of columns.
     product(&thin_svd(&gaussian(rows, rows, &seed.stream("basis"))?)?.u, &spanned)
