@@ -161,10 +161,11 @@ pub(super) fn step_within(hessian: &DMatrix<f64>, gradient: &[f64], constraint: 
     let shift = dot(constraint, &by_gradient) / dot(constraint, &by_constraint);
     let pairs = by_gradient.iter().zip(&by_constraint);
     let mut step: Vec<f64> = pairs.map(|(g, c)| shift * c - g).collect();
-    // What an ill-conditioned Hessian leaves along c would move the weights off their sum.
-    let along = dot(constraint, &step) / dot(constraint, constraint);
-    for (d, c) in step.iter_mut().zip(constraint) {
-        *d -= along * c;
+    // What an ill-conditioned Hessian leaves along c would move the weights off their sum. It is taken out in the metric of
+    // the Hessian, in which small weights hardly move.
+    let refined = dot(constraint, &step) / dot(constraint, &by_constraint);
+    for (d, c) in step.iter_mut().zip(&by_constraint) {
+        *d -= refined * c;
     }
     Some(step)
 }
