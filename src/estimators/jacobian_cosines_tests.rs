@@ -4,6 +4,7 @@ use super::*;
 use crate::linalg::{dot, norm};
 use crate::linearize::{Biases, Linearisation, RowTransform};
 use crate::networks::derivative_cases::{Case, layered_networks};
+use crate::operators::MeasurementOperator;
 use crate::support::Support;
 use std::collections::BTreeMap;
 

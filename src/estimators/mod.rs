@@ -15,6 +15,7 @@ mod guarantees;
 mod hidden;
 mod isometry;
 mod jacobian_cosines;
+mod jacobian_pairs;
 mod near;
 mod parallel;
 mod scaling;
