@@ -1,10 +1,11 @@
 //! One pass over the cosines of all pairs of columns, in blocks: the Gram matrix is never stored whole.
 
 use crate::error::{Error, Result};
-use crate::linalg::dense::transpose_product;
+use crate::linalg::dense::gemm;
 use crate::linalg::norm;
 use crate::operators::{MeasurementOperator, Shape};
 use nalgebra::DMatrix;
+use std::ops::Range;
 
 /// Columns to a block: two blocks and their product stay below a megabyte of cache for a few hundred rows.
 const BLOCK: usize = 256;
@@ -28,9 +29,9 @@ pub(super) struct UnitColumns<'a> {
 /// The cosines of `rows.len() × columns.len()` pairs of live columns.
 pub(super) struct CosineBlock<'a> {
     /// Positions among the live columns.
-    pub rows: std::ops::Range<usize>,
+    pub rows: Range<usize>,
     /// Positions among the live columns; equal to `rows`, or all above it.
-    pub columns: std::ops::Range<usize>,
+    pub columns: Range<usize>,
     values: &'a DMatrix<f64>,
 }
 
@@ -103,16 +104,43 @@ impl<'a> UnitColumns<'a> {
     /// columns, each is read again `n / 512` times.
     pub fn scan(&mut self, mut visit: impl FnMut(&CosineBlock<'_>)) -> Result<()> {
         let count = self.live.len();
+        let rows_of_a = self.operator.shape().rows;
+        let mut values = DMatrix::zeros(0, 0);
+        let (mut left, mut right) = (Vec::new(), Vec::new());
         for first in (0..count).step_by(BLOCK) {
             let rows = first..count.min(first + BLOCK);
-            let left = self.fetch(rows.clone());
+            self.read_again(rows.clone(), &mut left);
             for second in (first..count).step_by(BLOCK) {
                 let columns = second..count.min(second + BLOCK);
-                let values = if first == second {
-                    transpose_product(&left, &left)?
-                } else {
-                    transpose_product(&left, &self.fetch(columns.clone()))?
+                if first != second {
+                    self.read_again(columns.clone(), &mut right);
+                }
+                let kept = |range: &Range<usize>| {
+                    self.stored
+                        .as_ref()
+                        .map(|all| &all.as_slice()[range.start * rows_of_a..range.end * rows_of_a])
                 };
+                let left = kept(&rows).unwrap_or(&left);
+                let right = match kept(&columns) {
+                    Some(stored) => stored,
+                    None if first == second => left,
+                    None => &right,
+                };
+                if values.shape() != (rows.len(), columns.len()) {
+                    values = DMatrix::zeros(rows.len(), columns.len());
+                }
+                // Columns one after the other are the rows of a row-major matrix, and the product comes out transposed.
+                gemm(
+                    columns.len(),
+                    rows_of_a,
+                    rows.len(),
+                    right,
+                    false,
+                    left,
+                    true,
+                    values.as_mut_slice(),
+                    false,
+                );
                 visit(&CosineBlock {
                     rows: rows.clone(),
                     columns,
@@ -123,19 +151,21 @@ impl<'a> UnitColumns<'a> {
         Ok(())
     }
 
-    fn fetch(&mut self, range: std::ops::Range<usize>) -> DMatrix<f64> {
-        let rows = self.operator.shape().rows;
-        if let Some(stored) = &self.stored {
-            return stored.columns(range.start, range.len()).into_owned();
+    /// Reads columns that are not stored, and brings them to unit norm.
+    fn read_again(&mut self, range: Range<usize>, out: &mut Vec<f64>) {
+        if self.stored.is_some() {
+            return;
         }
+        let rows = self.operator.shape().rows;
         let mut block = DMatrix::zeros(rows, range.len());
         self.operator.columns_into(&self.live[range.clone()], &mut block);
         self.columns_read += range.len();
-        for (column, &size) in block.as_mut_slice().chunks_exact_mut(rows).zip(&self.norms[range]) {
-            let raw = column.to_vec();
-            normalise(&raw, size, column);
+        out.clear();
+        out.resize(block.len(), 0.0);
+        let pairs = block.as_slice().chunks_exact(rows).zip(out.chunks_exact_mut(rows));
+        for ((column, target), &size) in pairs.zip(&self.norms[range]) {
+            normalise(column, size, target);
         }
-        block
     }
 
     /// Reads columns again for every block, as for an operator too large to store.
