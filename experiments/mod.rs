@@ -5,6 +5,8 @@
 mod conditioning;
 mod convolution_sensing;
 mod depth_width_diagram;
+#[cfg(test)]
+mod doctoring;
 mod iterative_magnitude_pruning;
 mod jacobian_sensing;
 mod linearized_tickets;

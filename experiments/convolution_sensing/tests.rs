@@ -1,47 +1,19 @@
+use super::super::doctoring::{self, doctored, is, only};
 use super::*;
 use ticketsense::data::{DataChoice, SequenceTask};
 use ticketsense::harness::{Decision, Verdict, compute_table};
 use ticketsense::table::Record;
 
-fn smoke() -> Table {
-    compute_table(&ConvolutionSensing, Scale::Smoke, 0, &DataChoice::Digits).unwrap()
-}
-
 fn verdict(id: &str, table: &Table) -> Verdict {
-    let claim = claims::CLAIMS.iter().find(|claim| claim.id == id).unwrap();
-    let verdict = (claim.check)(table).unwrap();
-    assert!(!verdict.hypotheses.is_empty());
-    verdict
-}
-
-/// The table with the entry of one column changed in every row for which `which` holds.
-fn doctored(
-    table: &Table,
-    column: &str,
-    value: impl Fn(&Record<'_>) -> Value,
-    which: impl Fn(&Record<'_>) -> bool,
-) -> Table {
-    let place = table.position(column).unwrap();
-    let mut rows = table.rows().to_vec();
-    let mut changed = 0;
-    for (record, row) in table.iter().zip(&mut rows) {
-        if which(&record) {
-            row.0[place] = value(&record);
-            changed += 1;
-        }
-    }
-    assert!(changed > 0);
-    Table::with_rows(COLUMNS, rows).unwrap()
+    doctoring::verdict(&ConvolutionSensing, id, table)
 }
 
 fn without(table: &Table, part: &str) -> Table {
-    let rows = table.iter().zip(table.rows());
-    let rows = rows.filter(|(record, _)| record.text("part").unwrap() != part);
-    Table::with_rows(COLUMNS, rows.map(|(_, row)| row.clone()).collect()).unwrap()
+    only(table, |record| !is(record, "part", part))
 }
 
-fn is(record: &Record<'_>, column: &str, word: &str) -> bool {
-    record.text(column).is_ok_and(|w| w == word)
+fn smoke() -> Table {
+    compute_table(&ConvolutionSensing, Scale::Smoke, 0, &DataChoice::Digits).unwrap()
 }
 
 #[test]

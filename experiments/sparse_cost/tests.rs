@@ -1,3 +1,4 @@
+use super::super::doctoring::{self, doctored_once, only};
 use super::forward::{Compressed, Counting};
 use super::*;
 use ticketsense::data::DataChoice;
@@ -9,29 +10,12 @@ use ticketsense::pruning::controls::random_mask;
 use ticketsense::table::{Record, Value};
 use ticketsense::{Mask, Seed};
 
+fn verdict(id: &str, table: &Table) -> Verdict {
+    doctoring::verdict(&SparseCost, id, table)
+}
+
 fn smoke() -> Table {
     compute_table(&SparseCost, Scale::Smoke, 0, &DataChoice::Digits).unwrap()
-}
-
-fn verdict(id: &str, table: &Table) -> Verdict {
-    let claim = claims::CLAIMS.iter().find(|claim| claim.id == id).unwrap();
-    let verdict = (claim.check)(table).unwrap();
-    assert!(!verdict.hypotheses.is_empty());
-    verdict
-}
-
-/// The table with the entry of one column replaced in the first row for which `which` holds.
-fn doctored(
-    table: &Table,
-    column: &str,
-    change: impl Fn(&Value) -> Value,
-    which: impl Fn(&Record<'_>) -> bool,
-) -> Table {
-    let place = table.position(column).unwrap();
-    let target = table.iter().position(|record| which(&record)).unwrap();
-    let mut rows = table.rows().to_vec();
-    rows[target].0[place] = change(&rows[target].0[place]);
-    Table::with_rows(COLUMNS, rows).unwrap()
 }
 
 fn one_more(value: &Value) -> Value {
@@ -39,11 +23,6 @@ fn one_more(value: &Value) -> Value {
         Value::Integer(count) => Value::Integer(count + 1),
         other => panic!("{other:?}"),
     }
-}
-
-fn only(table: &Table, keep: impl Fn(&Record<'_>) -> bool) -> Table {
-    let rows = table.iter().zip(table.rows()).filter(|(record, _)| keep(record));
-    Table::with_rows(COLUMNS, rows.map(|(_, row)| row.clone()).collect()).unwrap()
 }
 
 #[test]
@@ -122,12 +101,12 @@ fn one_operation_more_or_less_refutes_the_count() {
         "kernel_multiply_adds",
         "compressed_bits",
     ] {
-        let verdict = verdict("B4", &doctored(&table, column, one_more, is_pruned));
+        let verdict = verdict("B4", &doctored_once(&table, column, one_more, is_pruned));
         assert_eq!(verdict.decision, Decision::Fails, "{column}");
         assert!(verdict.counterexample.is_some());
     }
     for wrong in [1.5, f64::NAN] {
-        let table = doctored(&table, "deviation", |_| wrong.into(), is_pruned);
+        let table = doctored_once(&table, "deviation", |_| wrong.into(), is_pruned);
         assert_eq!(verdict("B4", &table).decision, Decision::Fails, "{wrong}");
     }
 }
@@ -147,7 +126,7 @@ fn one_parameter_more_refutes_the_law_of_widths() {
     assert_eq!(verdict("B6", &table).decision, Decision::Holds);
     for place in ["interior", "end", "kept", "biases", "normalisation"] {
         let of_place = |r: &Record<'_>| r.text("part").unwrap() == STRUCTURED && r.text("place").unwrap() == place;
-        let verdict = verdict("B6", &doctored(&table, "parameters", one_more, of_place));
+        let verdict = verdict("B6", &doctored_once(&table, "parameters", one_more, of_place));
         assert_eq!(verdict.decision, Decision::Fails, "{place}");
     }
     // A prediction that follows a wrong count does not save it: the law itself stands against it.
@@ -156,7 +135,7 @@ fn one_parameter_more_refutes_the_law_of_widths() {
     let both = ["parameters", "predicted_parameters", "predicted_multiply_adds"];
     let mut wrong = table.clone();
     for column in both {
-        wrong = doctored(&wrong, column, one_more, of_interior);
+        wrong = doctored_once(&wrong, column, one_more, of_interior);
     }
     assert_eq!(verdict("B6", &wrong).decision, Decision::Fails);
 }
@@ -168,9 +147,9 @@ fn a_shortcut_of_another_width_must_be_refused() {
         |r: &Record<'_>| r.text("part").unwrap() == STRUCTURED && r.optional_real("refused").unwrap() == Some(1.0);
     let built = only(&table, |r| !is_torn(r));
     assert_eq!(verdict("B6", &built).decision.as_str(), "undecided");
-    let plain = doctored(&table, "network", |_| "plain".into(), is_torn);
+    let plain = doctored_once(&table, "network", |_| "plain".into(), is_torn);
     assert_eq!(verdict("B6", &plain).decision, Decision::Fails);
-    let torn = doctored(
+    let torn = doctored_once(
         &table,
         "network",
         |_| "residual, one end of a branch alone".into(),

@@ -1,3 +1,4 @@
+use super::super::doctoring::{self, doctored_once, is, only};
 use super::problems::{Norms, Problem, solve};
 use super::*;
 use ticketsense::data::DataChoice;
@@ -5,31 +6,12 @@ use ticketsense::harness::{Decision, Verdict, compute_table};
 use ticketsense::operators::DenseOperator;
 use ticketsense::table::Record;
 
+fn verdict(table: &Table) -> Verdict {
+    doctoring::verdict(&StableRecovery, "I12", table)
+}
+
 fn smoke() -> Table {
     compute_table(&StableRecovery, Scale::Smoke, 0, &DataChoice::Digits).unwrap()
-}
-
-fn verdict(table: &Table) -> Verdict {
-    let verdict = (claims::CLAIMS[0].check)(table).unwrap();
-    assert!(!verdict.hypotheses.is_empty());
-    verdict
-}
-
-fn is(record: &Record<'_>, column: &str, word: &str) -> bool {
-    record.text(column).is_ok_and(|w| w == word)
-}
-
-fn doctored(table: &Table, column: &str, value: f64, which: impl Fn(&Record<'_>) -> bool) -> Table {
-    let place = table.position(column).unwrap();
-    let target = table.iter().position(|record| which(&record)).unwrap();
-    let mut rows = table.rows().to_vec();
-    rows[target].0[place] = value.into();
-    Table::with_rows(COLUMNS, rows).unwrap()
-}
-
-fn only(table: &Table, keep: impl Fn(&Record<'_>) -> bool) -> Table {
-    let rows = table.iter().zip(table.rows()).filter(|(record, _)| keep(record));
-    Table::with_rows(COLUMNS, rows.map(|(_, row)| row.clone()).collect()).unwrap()
 }
 
 #[test]
@@ -51,7 +33,7 @@ fn one_error_above_its_bound_refutes_for_every_method() {
                 let of = |r: &Record<'_>| {
                     is(r, "part", part) && is(r, "method", method) && r.optional_real("ratio").unwrap().is_some()
                 };
-                let verdict = verdict(&doctored(&table, "ratio", wrong, of));
+                let verdict = verdict(&doctored_once(&table, "ratio", |_| wrong.into(), of));
                 assert_eq!(verdict.decision, Decision::Fails, "{method} {part} {wrong}");
                 assert!(verdict.counterexample.unwrap().contains(method));
             }

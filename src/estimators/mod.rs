@@ -21,6 +21,7 @@ mod parallel;
 mod scaling;
 mod scan;
 mod search;
+mod search_node;
 mod sketch;
 mod spectrum;
 mod units;

@@ -4,7 +4,6 @@ use super::engine::Tap;
 use super::kernels::{Grid, KernelBank};
 use super::layer::Layer;
 use crate::error::Result;
-use crate::operators::{MeasurementOperator, Shape};
 use nalgebra::{Complex, DMatrix};
 
 /// A convolution layer over a signal that repeats: a matrix of `outputs × inputs` circulant blocks, of doubly circulant ones
@@ -67,32 +66,8 @@ impl CircularConvolution {
     }
 }
 
-impl MeasurementOperator for CircularConvolution {
-    fn shape(&self) -> Shape {
-        self.layer.shape()
-    }
-
-    fn apply_into(&self, x: &[f64], y: &mut [f64]) {
-        self.layer.apply_into(x, y);
-    }
-
-    fn adjoint_into(&self, y: &[f64], x: &mut [f64]) {
-        self.layer.adjoint_into(y, x);
-    }
-
-    fn apply_sparse_into(&self, support: &[usize], values: &[f64], y: &mut [f64]) {
-        self.layer.apply_sparse_into(support, values, y);
-    }
-
-    fn columns_into(&self, support: &[usize], out: &mut DMatrix<f64>) {
-        self.layer.columns_into(support, out);
-    }
-
-    /// One number an input channel: the energy of its folded kernels over all outputs.
-    fn column_norms(&self) -> Vec<f64> {
-        self.layer.column_norms()
-    }
-}
+// Column norms: one number an input channel: the energy of its folded kernels over all outputs.
+operator_of_layer!(CircularConvolution);
 
 #[cfg(test)]
 #[path = "convolution_tests.rs"]

@@ -10,6 +10,37 @@
 //!
 //! Vectors are channels one after the other, each row by row: the order of the frameworks without their batch.
 
+/// A type with a `layer` is the operator that its layer is.
+macro_rules! operator_of_layer {
+    ($type:ty) => {
+        impl $crate::operators::MeasurementOperator for $type {
+            fn shape(&self) -> $crate::operators::Shape {
+                self.layer.shape()
+            }
+
+            fn apply_into(&self, x: &[f64], y: &mut [f64]) {
+                self.layer.apply_into(x, y);
+            }
+
+            fn adjoint_into(&self, y: &[f64], x: &mut [f64]) {
+                self.layer.adjoint_into(y, x);
+            }
+
+            fn apply_sparse_into(&self, support: &[usize], values: &[f64], y: &mut [f64]) {
+                self.layer.apply_sparse_into(support, values, y);
+            }
+
+            fn columns_into(&self, support: &[usize], out: &mut nalgebra::DMatrix<f64>) {
+                self.layer.columns_into(support, out);
+            }
+
+            fn column_norms(&self) -> Vec<f64> {
+                self.layer.column_norms()
+            }
+        }
+    };
+}
+
 mod circular;
 mod engine;
 mod kernels;

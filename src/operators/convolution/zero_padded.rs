@@ -3,8 +3,6 @@
 use super::kernels::{Displaced, Grid, KernelBank};
 use super::layer::Layer;
 use crate::error::Result;
-use crate::operators::{MeasurementOperator, Shape};
-use nalgebra::DMatrix;
 
 /// A convolution layer with zero padding to the "same" size: a matrix of `outputs × inputs` Toeplitz blocks, of doubly
 /// Toeplitz ones in two dimensions.
@@ -114,32 +112,8 @@ fn fast_length(length: usize) -> usize {
     (length..).find(smooth).unwrap_or(length)
 }
 
-impl MeasurementOperator for ZeroPaddedConvolution {
-    fn shape(&self) -> Shape {
-        self.layer.shape()
-    }
-
-    fn apply_into(&self, x: &[f64], y: &mut [f64]) {
-        self.layer.apply_into(x, y);
-    }
-
-    fn adjoint_into(&self, y: &[f64], x: &mut [f64]) {
-        self.layer.adjoint_into(y, x);
-    }
-
-    fn apply_sparse_into(&self, support: &[usize], values: &[f64], y: &mut [f64]) {
-        self.layer.apply_sparse_into(support, values, y);
-    }
-
-    fn columns_into(&self, support: &[usize], out: &mut DMatrix<f64>) {
-        self.layer.columns_into(support, out);
-    }
-
-    /// The energy that stays inside, position by position, from that of the kernel row by row.
-    fn column_norms(&self) -> Vec<f64> {
-        self.layer.column_norms()
-    }
-}
+// Column norms: the energy that stays inside, position by position, from that of the kernel row by row.
+operator_of_layer!(ZeroPaddedConvolution);
 
 #[cfg(test)]
 mod tests {
