@@ -14,7 +14,8 @@ pub enum Subject {
     /// A itself.
     AsGiven,
     /// A with every column divided by its norm. Recovery of a support carries over to A for methods that normalise the
-    /// columns; basis pursuit then is the one weighted by the column norms.
+    /// columns. It carries over to basis pursuit where all columns have one length; otherwise what is certified is basis
+    /// pursuit weighted by the column norms, `min Σ ‖aⱼ‖ |xⱼ|`, and plain basis pursuit may lose what that one finds.
     UnitColumns,
 }
 
@@ -174,6 +175,23 @@ pub fn guarantees(evidence: &Evidence<'_>) -> Vec<Guarantee> {
     out
 }
 
+/// The methods that a condition on unit columns is about, for a matrix whose columns do or do not have one length.
+pub(super) fn unit_column_methods(equal_lengths: bool) -> &'static str {
+    if equal_lengths {
+        "OMP and basis pursuit"
+    } else {
+        "OMP and norm-weighted basis pursuit"
+    }
+}
+
+/// Whether the restricted isometry constants of order 1, which are the squared column norms, show one length up to the
+/// rounding of normalising columns. Without them nothing is shown.
+fn has_equal_lengths(evidence: &Evidence<'_>) -> bool {
+    let rounding = 4.0 * (evidence.shape.rows + 8) as f64 * f64::EPSILON;
+    let first = evidence.isometry.iter().find(|r| r.order == 1);
+    first.is_some_and(|r| r.lambda_max.upper <= r.lambda_min.lower * (1.0 + rounding))
+}
+
 fn by_coherence(evidence: &Evidence<'_>) -> Guarantee {
     let n = evidence.shape.columns;
     let mu = evidence.babel.coherence.value + evidence.babel.coherence.error_bound;
@@ -182,7 +200,7 @@ fn by_coherence(evidence: &Evidence<'_>) -> Guarantee {
     let guess = (0.5 * (1.0 + 1.0 / mu)).min(n as f64) as usize + 1;
     Guarantee {
         name: "coherence",
-        method: "OMP and basis pursuit",
+        method: unit_column_methods(has_equal_lengths(evidence)),
         condition: "(2k − 1) μ < 1",
         source: "Tropp 2004; Donoho & Elad 2003",
         subject: Subject::UnitColumns,
@@ -203,7 +221,7 @@ fn by_babel(evidence: &Evidence<'_>) -> Guarantee {
     let examined = babel.values.len().min(n);
     Guarantee {
         name: "babel",
-        method: "OMP and basis pursuit",
+        method: unit_column_methods(has_equal_lengths(evidence)),
         condition: "μ₁(k−1) + μ₁(k) < 1",
         source: "Tropp 2004",
         subject: Subject::UnitColumns,
@@ -336,6 +354,20 @@ mod tests {
         let mut a = DMatrix::identity(6, 6);
         a.column_mut(3).fill(0.0);
         assert!(table(&a, 4).iter().all(Guarantee::is_vacuous));
+    }
+
+    #[test]
+    fn plain_basis_pursuit_is_certified_by_unit_columns_only_where_lengths_are_equal() {
+        let methods = |a: &DMatrix<f64>| {
+            let table = table(a, 2);
+            [of(&table, "coherence").method, of(&table, "babel").method]
+        };
+        let unit = unit_gaussian(7, 9, 3);
+        assert_eq!(methods(&(&unit * 3.0)), ["OMP and basis pursuit"; 2]);
+        // A longer column is cheaper in ℓ₁, so plain basis pursuit may prefer it; coherence does not show that.
+        let mut stretched = unit;
+        stretched.column_mut(1).scale_mut(2.0);
+        assert_eq!(methods(&stretched), ["OMP and norm-weighted basis pursuit"; 2]);
     }
 
     #[test]

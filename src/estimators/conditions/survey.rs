@@ -6,6 +6,7 @@ use super::{
     SignedSupportCounts, SignedSupports, Spark, SparkBounds,
 };
 use crate::error::Result;
+use crate::estimators::guarantees::unit_column_methods;
 use crate::estimators::{Estimator, Guarantee, Subject};
 use crate::operators::MeasurementOperator;
 use crate::outcome::{Certainty, Estimate};
@@ -42,6 +43,8 @@ impl Default for ConditionSurvey {
 /// What a survey found, each list starting with one nonzero and ending where its limit or its failure stands.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Conditions {
+    /// Whether all columns have one length up to rounding.
+    pub equal_lengths: bool,
     /// The exact recovery coefficient of the columns brought to unit norm.
     pub exact_recovery: Vec<ConditionValue>,
     /// What becomes of every signed support under basis pursuit.
@@ -60,9 +63,17 @@ impl Estimator for ConditionSurvey {
     fn estimate(&self, a: &dyn MeasurementOperator, seed: &Seed) -> Result<Estimate<Conditions>> {
         let shape = a.shape();
         check_order(self.max_nonzeros, shape.columns)?;
-        let mut out = Conditions::default();
         let mut applications = 1.0;
-        let gram = ColumnGram::of(a)?.normalised();
+        let gram = ColumnGram::of(a)?;
+        let (shortest, longest) = gram
+            .lengths()
+            .iter()
+            .fold((f64::INFINITY, 0.0f64), |(low, high), l| (low.min(*l), high.max(*l)));
+        let mut out = Conditions {
+            equal_lengths: longest <= shortest * (1.0 + 4.0 * (shape.rows + 8) as f64 * f64::EPSILON),
+            ..Conditions::default()
+        };
+        let gram = gram.normalised();
         let few = |k: usize, signs: u32| {
             choose(shape.columns, k)
                 .and_then(|count| count.checked_mul(1u64.checked_shl(signs)?))
@@ -142,7 +153,7 @@ impl Conditions {
         vec![
             guarantee(
                 "exact-recovery",
-                "OMP and basis pursuit",
+                unit_column_methods(self.equal_lengths),
                 "max ‖A_S⁺ aⱼ‖₁ < 1 over all |S| = k",
                 "Tropp 2004",
                 Subject::UnitColumns,
@@ -214,6 +225,26 @@ mod tests {
             assert!(reach("kernel-concentration") <= reach("every-signed-support"));
             assert!(reach("every-signed-support") <= reach("spark").max(1));
         }
+    }
+
+    #[test]
+    fn stretched_columns_certify_weighted_basis_pursuit_and_the_enumeration_shows_why() {
+        // y = a₀ is explained by half of the second column and something small, for less.
+        let mut stretched = DMatrix::identity(3, 3);
+        stretched.set_column(1, &nalgebra::dvector![0.4, 0.9, 0.0].scale(10.0));
+        stretched = stretched.insert_column(3, 0.0);
+        stretched.set_column(3, &nalgebra::dvector![0.3, -0.9, 0.0].scale(10.0));
+        let found = survey(stretched, 1);
+        assert!(!found.equal_lengths);
+        let table = found.guarantees();
+        let exact = table.iter().find(|g| g.name == "exact-recovery").unwrap();
+        assert_eq!(
+            (exact.method, exact.largest_nonzeros),
+            ("OMP and norm-weighted basis pursuit", 1)
+        );
+        let every = table.iter().find(|g| g.name == "every-signed-support").unwrap();
+        assert!(every.is_vacuous(), "{table:?}");
+        assert!(survey(DMatrix::identity(3, 3) * 2.0, 1).equal_lengths);
     }
 
     #[test]
