@@ -13,6 +13,7 @@ mod linearized_tickets;
 mod percolation;
 mod phase_transition;
 mod pruned_masks;
+mod random_networks;
 mod rewinding;
 mod rip_certificates;
 mod rows;

@@ -1,13 +1,13 @@
 //! A small network on the digits: its tangent kernel under four masks, and what gradient descent really does.
 
 use super::row_of;
-use ticketsense::data::Split;
+use crate::experiments::tickets;
 use ticketsense::estimators::nonzero_conditioning;
 use ticketsense::harness::Context;
 use ticketsense::linalg::dense::symmetric_eigen;
 use ticketsense::linearize::{Biases, Linearisation, RowTransform};
 use ticketsense::networks::{Array, Initialisation, Loss, Network};
-use ticketsense::pruning::{Criterion, CriterionInput, ImpData, ImpPlan, LayerRate, controls, prune_lowest};
+use ticketsense::pruning::{Criterion, CriterionInput, ImpPlan, LayerRate, controls, prune_lowest};
 use ticketsense::support::Mask;
 use ticketsense::table::Row;
 use ticketsense::theory::gradient_descent::kernel_mode_curve;
@@ -50,33 +50,17 @@ fn plan() -> ImpPlan {
 
 /// Everything of one pair: the same start, samples and data order for every mask.
 pub(super) fn rows(number: usize, context: &Context<'_>, seed: &Seed) -> Result<Vec<Row>> {
-    let data = context.data()?;
-    let of = |indices: &[usize]| -> Result<(Array<f32>, Vec<usize>)> {
-        let values = data.rows::<f32>(indices)?;
-        Ok((
-            Array::new(indices.len(), data.features(), values)?,
-            data.labels_of(indices)?,
-        ))
-    };
-    let (training, validation) = (of(data.split(Split::Train))?, of(data.split(Split::Validation))?);
-    let examples = Examples::labelled(&training.0, &training.1);
-    let watched = Examples::labelled(&validation.0, &validation.1);
-    let imp_data = ImpData {
-        training: examples,
-        validation: watched,
-        test: watched,
-        shape: data.shape(),
-        classes: data.classes(),
-        identity: data.checksum(),
-    };
+    let dataset = context.data()?;
+    let samples = tickets::samples(context)?;
+    let data = samples.view();
     let plan = plan();
-    let network = plan.build_network(&imp_data)?;
-    let run = plan.run(&imp_data, seed, &mut |_| !context.interrupted())?;
-    let masks = masks(&plan, &network, &run, examples, seed)?;
+    let network = plan.build_network(&data)?;
+    let run = plan.run(&data, seed, &mut |_| !context.interrupted())?;
+    let masks = masks(&plan, &network, &run, data.training, seed)?;
 
-    let chosen = data.stratified(SAMPLES.min(training.1.len()), seed)?;
-    let (inputs, labels) = of(&chosen)?;
-    let inputs: Array<f64> = inputs.convert();
+    let chosen = dataset.stratified(SAMPLES.min(data.training.inputs.rows()), seed)?;
+    let inputs: Array<f64> = dataset.batch::<f32>(&chosen)?.convert();
+    let labels = dataset.labels_of(&chosen)?;
     let start: Vec<f64> = run.initial.iter().map(|&w| f64::from(w)).collect();
     let mut rows = Vec::new();
     let dense_start = Linearisation::new(&network, &start, &inputs)?;

@@ -1,12 +1,12 @@
 //! The kernels that a small network learns in its first layer.
 
 use super::removal::Tally;
-use ticketsense::data::Split;
+use crate::experiments::tickets;
 use ticketsense::harness::Context;
-use ticketsense::networks::{Activation, Array, Initialisation, InputShape, NetworkBuilder, Padding, PoolingKind};
+use ticketsense::networks::{Activation, Initialisation, InputShape, NetworkBuilder, Padding, PoolingKind};
 use ticketsense::operators::Grid;
 use ticketsense::table::Row;
-use ticketsense::training::{Examples, Optimiser, Trainer, TrainingPlan};
+use ticketsense::training::{Optimiser, Trainer, TrainingPlan};
 use ticketsense::{Error, Result, Seed};
 
 /// Kernels of the first layer and their side.
@@ -15,24 +15,17 @@ const SIDE: usize = 3;
 
 /// One network: its first kernels before and after training, on the images' own grid; nothing for data that are not images.
 pub(super) fn rows(steps: usize, context: &Context<'_>, seed: &Seed) -> Result<Vec<Row>> {
-    let data = context.data()?;
-    let InputShape::Image(image) = data.shape() else {
+    let InputShape::Image(image) = context.data()?.shape() else {
         return Ok(Vec::new());
     };
+    let samples = tickets::samples(context)?;
+    let data = samples.view();
     let network = NetworkBuilder::new("first layer", image)?
         .convolution(KERNELS, SIDE, 1, Padding::Zero(1))?
         .activation(Activation::Relu)
         .pool(PoolingKind::Largest, 2, 2)?
-        .dense(data.classes())?
+        .dense(data.classes)?
         .build()?;
-    let of = |indices: &[usize]| -> Result<(Array<f32>, Vec<usize>)> {
-        let values = data.rows::<f32>(indices)?;
-        Ok((
-            Array::new(indices.len(), data.features(), values)?,
-            data.labels_of(indices)?,
-        ))
-    };
-    let (training, validation) = (of(data.split(Split::Train))?, of(data.split(Split::Validation))?);
     let plan = TrainingPlan {
         optimiser: Optimiser::adam(3e-3),
         steps,
@@ -41,14 +34,7 @@ pub(super) fn rows(steps: usize, context: &Context<'_>, seed: &Seed) -> Result<V
     };
     let mask = network.layout().full_mask();
     let initial: Vec<f32> = network.initial(seed, &Initialisation::HE)?;
-    let trainer = Trainer::new(
-        &network,
-        plan,
-        Examples::labelled(&training.0, &training.1),
-        Examples::labelled(&validation.0, &validation.1),
-        &mask,
-        seed,
-    )?;
+    let trainer = Trainer::new(&network, plan, data.training, data.validation, &mask, seed)?;
     context.check()?;
     let trained = trainer.run(&initial)?;
     let Some(slot) = network.layout().weight_slots().next() else {

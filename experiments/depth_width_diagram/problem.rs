@@ -1,31 +1,25 @@
 //! Random networks, planted vectors, and Gaussian matrices of the same size.
 
 use super::{OPERATORS, SOLVERS, row_of};
+use crate::experiments::random_networks::{CLASSES, INPUTS, gaussian_inputs, is_found, network_name, planted_signs};
 use nalgebra::DMatrix;
-use rand::RngExt;
-use rand::seq::index::sample;
 use ticketsense::estimators::{Estimator, ParallelColumns};
 use ticketsense::harness::Context;
-use ticketsense::linalg::dense::thin_svd;
+use ticketsense::linalg::dense::orthonormal_rows;
 use ticketsense::linalg::norm;
 use ticketsense::linearize::{Biases, Linearisation, RowTransform};
-use ticketsense::networks::{Array, Initialisation, Network};
+use ticketsense::networks::{Initialisation, Network};
 use ticketsense::operators::{DenseOperator, GaussianEnsemble, MeasurementOperator};
-use ticketsense::recovery::{BasisPursuit, Omp, PlantedTest, PlantedVerdict, Solver};
+use ticketsense::recovery::{BasisPursuit, Omp, PlantedTest, PlantedVerdict};
 use ticketsense::table::Row;
 use ticketsense::{Error, Result, Seed};
 
-/// Features of an input and classes of every network here.
-const INPUTS: usize = 8;
-const CLASSES: usize = 4;
 /// Nonzeros over rows that are examined, where they make different whole numbers.
 const FRACTIONS: [f64; 12] = [
     0.015, 0.03, 0.05, 0.075, 0.105, 0.14, 0.18, 0.23, 0.29, 0.36, 0.44, 0.55,
 ];
 /// The most networks drawn for one trial.
 const DRAWS: usize = 1000;
-/// Relative error that counts as recovered by a solver.
-const RECOVERED: f64 = 1e-4;
 
 /// A family of networks.
 #[derive(Clone, Copy, Debug)]
@@ -38,8 +32,7 @@ pub(super) struct Size {
 
 impl Size {
     pub fn network(&self) -> Result<Network> {
-        let widths = vec![self.width.to_string(); self.layers - 1].join("-");
-        Network::preset(&format!("mlp:{widths}:no-bias"), INPUTS, CLASSES)
+        Network::preset(&network_name("relu", self.layers, self.width), INPUTS, CLASSES)
     }
 
     /// Samples whose outputs come nearest to the ratio.
@@ -61,9 +54,7 @@ pub(super) fn numbers_of_nonzeros(rows: usize) -> Vec<usize> {
 /// The Jacobian of a random network on Gaussian inputs, over all weights.
 pub(super) fn jacobian(network: &Network, samples: usize, seed: &Seed) -> Result<DMatrix<f64>> {
     let theta: Vec<f64> = network.initial(seed, &Initialisation::HE)?;
-    let mut rng = seed.stream("inputs").rng();
-    let inputs = Array::from_fn(samples, INPUTS, |_, _| rng.sample(rand_distr::StandardNormal));
-    let at = Linearisation::new(network, &theta, &inputs)?;
+    let at = Linearisation::new(network, &theta, &gaussian_inputs(samples, seed))?;
     let weights = network.layout().weights();
     Ok(at.jacobian(&weights, RowTransform::Identity, Biases::Fixed)?.to_dense())
 }
@@ -71,27 +62,6 @@ pub(super) fn jacobian(network: &Network, samples: usize, seed: &Seed) -> Result
 /// The columns that are not zero.
 pub(super) fn live_columns(a: &DMatrix<f64>) -> Vec<usize> {
     (0..a.ncols()).filter(|&j| norm(a.column(j).as_slice()) > 0.0).collect()
-}
-
-/// An orthonormal basis of the row space, a row each: singular values count above `max(m, n) ε σ_max`, the rounding of the
-/// decomposition. `A x = A z` exactly where `R x = R z`, so that basis pursuit cannot tell the two apart, while a proof
-/// asks for independent rows.
-pub(super) fn independent_rows(a: &DMatrix<f64>) -> Result<DMatrix<f64>> {
-    let svd = thin_svd(a)?;
-    let largest = svd.singular_values.iter().fold(0.0f64, |m, v| m.max(*v));
-    let cut = a.nrows().max(a.ncols()) as f64 * f64::EPSILON * largest;
-    let rank = svd.singular_values.iter().filter(|v| **v > cut).count();
-    Ok(svd.v.columns(0, rank).transpose())
-}
-
-/// A vector of `nonzeros` entries ±1 on random columns among `of`, fewer where there are not so many.
-pub(super) fn planted(columns: usize, of: &[usize], nonzeros: usize, seed: &Seed) -> Vec<f64> {
-    let mut rng = seed.stream("planted").rng();
-    let mut x = vec![0.0; columns];
-    for place in sample(&mut rng, of.len(), nonzeros.min(of.len())) {
-        x[of[place]] = if rng.random::<bool>() { 1.0 } else { -1.0 };
-    }
-    x
 }
 
 fn gaussian(rows: usize, columns: usize, seed: &Seed) -> Result<DMatrix<f64>> {
@@ -130,12 +100,6 @@ pub(super) fn outcome(a: &DenseOperator, solver: &str, x: &[f64]) -> Result<Outc
         ..Omp::default()
     };
     Ok(proven(is_found(&greedy, a, x)?))
-}
-
-fn is_found(solver: &dyn Solver, a: &DenseOperator, x: &[f64]) -> Result<bool> {
-    let found = solver.solve(a, &a.apply(x)?)?.x;
-    let error: Vec<f64> = found.iter().zip(x).map(|(a, b)| a - b).collect();
-    Ok(norm(&error) <= RECOVERED * norm(x))
 }
 
 #[derive(Clone, Copy, Debug, Default)]
@@ -184,7 +148,9 @@ pub(super) fn rows(size: &Size, trials: usize, context: &Context<'_>, seed: &See
             let seed = seed.stream(format!("nonzeros={nonzeros}")).replicate(trial as u64);
             let (jacobian, live, redrawn) = with_room(&network, samples, nonzeros, &seed)?;
             tallies[0].redrawn += redrawn;
-            let independent = independent_rows(&jacobian)?;
+            // `A x = A z` exactly where `R x = R z` for a basis R of the rows, so that basis pursuit cannot tell the two
+            // apart, while a proof asks for independent rows.
+            let independent = orthonormal_rows(&jacobian)?;
             let rank = independent.nrows();
             let everywhere: Vec<usize> = (0..columns).collect();
             let effective: Vec<usize> = (0..live.len()).collect();
@@ -197,7 +163,7 @@ pub(super) fn rows(size: &Size, trials: usize, context: &Context<'_>, seed: &See
                 ),
             ];
             for (number, ((matrix, of), tally)) in problems.into_iter().zip(&mut tallies).enumerate() {
-                let x = planted(matrix.ncols(), &of, nonzeros, &seed);
+                let x = planted_signs(matrix.ncols(), &of, nonzeros, &mut seed.stream("planted").rng());
                 // A Gaussian matrix has full rank, and neither zero nor parallel columns, with probability 1.
                 tally.rank += if number == 0 { rank } else { matrix.nrows() };
                 tally.zero += matrix.ncols() - of.len();

@@ -1,8 +1,10 @@
-use super::problem::{Size, independent_rows, jacobian, live_columns, numbers_of_nonzeros, outcome, planted};
+use super::problem::{Size, jacobian, live_columns, numbers_of_nonzeros, outcome};
 use super::{COLUMNS, DepthWidthDiagram, OPERATORS, SOLVERS};
+use crate::experiments::random_networks::planted_signs;
 use nalgebra::DMatrix;
 use ticketsense::Seed;
 use ticketsense::harness::{Decision, Experiment, Verdict};
+use ticketsense::linalg::dense::orthonormal_rows;
 use ticketsense::operators::DenseOperator;
 use ticketsense::table::{Row, Table};
 
@@ -74,7 +76,7 @@ fn the_order_of_the_contours_is_that_of_their_numbers_of_nonzeros() {
 }
 
 #[test]
-fn planted_vectors_avoid_zero_columns_and_the_rank_counts_independent_rows() {
+fn planted_vectors_avoid_zero_columns_and_the_rank_counts_orthonormal_rows() {
     let size = Size {
         layers: 3,
         width: 4,
@@ -90,10 +92,10 @@ fn planted_vectors_avoid_zero_columns_and_the_rank_counts_independent_rows() {
         let a = jacobian(&network, samples, &seed).unwrap();
         let live = live_columns(&a);
         with_zeros += usize::from(live.len() < a.ncols());
-        let x = planted(a.ncols(), &live, 5, &seed);
+        let x = planted_signs(a.ncols(), &live, 5, &mut seed.stream("planted").rng());
         assert_eq!(x.iter().filter(|v| v.abs() == 1.0).count(), 5.min(live.len()));
         assert!((0..a.ncols()).all(|j| x[j] == 0.0 || live.contains(&j)));
-        let rows = independent_rows(&a).unwrap();
+        let rows = orthonormal_rows(&a).unwrap();
         assert!(rows.nrows() <= 32.min(live.len()));
         // The same row space: what one does not see, the other does not either.
         let rest = &a - &a * rows.transpose() * &rows;
@@ -101,7 +103,7 @@ fn planted_vectors_avoid_zero_columns_and_the_rank_counts_independent_rows() {
     }
     assert!(with_zeros > 0);
     let twice = DMatrix::from_fn(4, 6, |i, j| ((i % 2 * 6 + j) as f64).sin());
-    assert_eq!(independent_rows(&twice).unwrap().nrows(), 2);
+    assert_eq!(orthonormal_rows(&twice).unwrap().nrows(), 2);
 }
 
 #[test]

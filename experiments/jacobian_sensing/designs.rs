@@ -1,6 +1,7 @@
 //! How the scale of the first weights, width, depth and activation move the columns of the Jacobian.
 
-use super::{CLASSES, INPUTS, gaussian_inputs, network_name, row_of};
+use super::row_of;
+use crate::experiments::random_networks::{CLASSES, INPUTS, gaussian_inputs, network_name};
 use ticketsense::estimators::{Coherence, Estimator, JacobianCosines, PairKind, ParallelColumns};
 use ticketsense::linearize::{Biases, Jacobian, Linearisation, RowTransform};
 use ticketsense::networks::{Initialisation, Network};

@@ -1,6 +1,7 @@
 //! The linear model of a network at its initial weights, asked about weights that are set to zero.
 
-use super::{CLASSES, INPUTS, gaussian_inputs, network_name, row_of};
+use super::row_of;
+use crate::experiments::random_networks::{CLASSES, INPUTS, gaussian_inputs, network_name};
 use rand::RngExt;
 use rand::seq::SliceRandom;
 use ticketsense::linalg::{dot, norm};

@@ -17,9 +17,8 @@ mod tests;
 
 use ticketsense::harness::figures::Figure;
 use ticketsense::harness::{Budget, Cell, Claim, Context, Experiment, Scale};
-use ticketsense::networks::Array;
 use ticketsense::table::{Column, Row, Table, Value};
-use ticketsense::{Error, Result, Seed};
+use ticketsense::{Error, Result};
 
 pub(super) struct JacobianSensing;
 
@@ -110,28 +109,6 @@ const COLUMNS: &[Column] = &[
 
 fn row_of(values: &[(&str, Value)]) -> Result<Row> {
     super::rows::row_of(COLUMNS, values)
-}
-
-/// Features of an input and classes of every network here.
-const INPUTS: usize = 8;
-const CLASSES: usize = 4;
-
-/// The name of a bias-free network of `layers` weight layers of the given hidden width.
-fn network_name(activation: &str, layers: usize, width: usize) -> String {
-    let widths = vec![width.to_string(); layers - 1].join("-");
-    let base = if layers == 1 {
-        "linear".to_string()
-    } else {
-        format!("mlp:{widths}")
-    };
-    format!("{base}:{activation}:no-bias")
-}
-
-/// Independent standard normal inputs.
-fn gaussian_inputs(samples: usize, seed: &Seed) -> Array<f64> {
-    use rand::RngExt;
-    let mut rng = seed.stream("inputs").rng();
-    Array::from_fn(samples, INPUTS, |_, _| rng.sample(rand_distr::StandardNormal))
 }
 
 /// The networks of the data that a scale examines.

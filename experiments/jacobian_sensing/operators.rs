@@ -1,15 +1,15 @@
 //! The Jacobian and three matrices of its size: their columns, and what is recovered through them.
 
-use super::{CLASSES, INPUTS, gaussian_inputs, network_name, row_of};
+use super::row_of;
+use crate::experiments::random_networks::{CLASSES, INPUTS, gaussian_inputs, is_found, network_name, planted_signs};
 use nalgebra::DMatrix;
 use rand::RngExt;
-use rand::seq::index::sample;
 use ticketsense::estimators::{
     Babel, CosineHistogram, Estimator, Evidence, ParallelColumns, RestrictedIsometryConstant, guarantees,
+    scaling_directions,
 };
 use ticketsense::harness::Context;
 use ticketsense::linalg::dense::{ThinSvd, product, thin_svd};
-use ticketsense::linalg::norm;
 use ticketsense::linearize::{Biases, Linearisation, RowTransform};
 use ticketsense::networks::{Initialisation, Network};
 use ticketsense::operators::{DenseOperator, GaussianEnsemble, MeasurementOperator};
@@ -25,19 +25,18 @@ const HIDDEN: usize = 10;
 const SAMPLES: usize = 15;
 const NONZEROS: [usize; 11] = [1, 2, 3, 4, 6, 8, 10, 12, 16, 20, 24];
 const BINS: usize = 25;
-/// Relative error that counts as recovered.
-const RECOVERED: f64 = 1e-4;
 
 /// Everything of one network: the four operators, their columns, and the same planted vectors through each.
 pub(super) fn rows(number: usize, trials: usize, context: &Context<'_>, seed: &Seed) -> Result<Vec<Row>> {
     let network = Network::preset(&network_name("relu", 2, HIDDEN), INPUTS, CLASSES)?;
     let theta: Vec<f64> = network.initial(seed, &Initialisation::HE)?;
     let at = Linearisation::new(&network, &theta, &gaussian_inputs(SAMPLES, seed))?;
-    let jacobian = at
-        .jacobian(&network.layout().weights(), RowTransform::Identity, Biases::Fixed)?
-        .to_dense();
+    let factored = at.jacobian(&network.layout().weights(), RowTransform::Identity, Biases::Fixed)?;
+    // A unit that is never active has zero columns alone, and is a null direction too.
+    let scaling = scaling_directions(&at, &factored)?.value;
+    let null_units = scaling.null() + scaling.trivial();
+    let jacobian = factored.to_dense();
     let svd = thin_svd(&jacobian)?;
-    let null_units = null_units(&jacobian, &theta);
     let operators = [
         jacobian.clone(),
         surrogate(&svd, jacobian.ncols(), seed)?,
@@ -86,27 +85,6 @@ pub(super) fn rows(number: usize, trials: usize, context: &Context<'_>, seed: &S
     Ok(rows)
 }
 
-/// How many hidden units j have `J (w_in, −w_out) = 0`: the direction along which ReLU scales in and out against each
-/// other. The product is a sum of about `fan_in + classes` terms that cancel, each rounded to ε of its size.
-fn null_units(jacobian: &DMatrix<f64>, theta: &[f64]) -> usize {
-    let outgoing = HIDDEN * INPUTS;
-    let is_null = |unit: &usize| {
-        let mut direction = vec![0.0; theta.len()];
-        let into = unit * INPUTS..(unit + 1) * INPUTS;
-        direction[into.clone()].copy_from_slice(&theta[into]);
-        for class in 0..CLASSES {
-            let i = outgoing + class * HIDDEN + unit;
-            direction[i] = -theta[i];
-        }
-        let image = jacobian * DMatrix::from_column_slice(theta.len(), 1, &direction);
-        let size: f64 = (0..theta.len())
-            .map(|i| jacobian.column(i).norm() * direction[i].abs())
-            .sum();
-        image.norm() <= 16.0 * f64::EPSILON * size
-    };
-    (0..HIDDEN).filter(is_null).count()
-}
-
 /// The same singular values and left singular vectors, with right singular vectors of uniform law.
 fn surrogate(svd: &ThinSvd, columns: usize, seed: &Seed) -> Result<DMatrix<f64>> {
     let mut rng = seed.stream("surrogate").rng();
@@ -119,16 +97,9 @@ fn surrogate(svd: &ThinSvd, columns: usize, seed: &Seed) -> Result<DMatrix<f64>>
     product(&scaled, &haar.transpose())
 }
 
-/// Singular values above `max(m, n) ε σ_max`, the rounding of the decomposition.
-fn rank(svd: &ThinSvd) -> usize {
-    let largest = svd.singular_values.iter().fold(0.0, |m: f64, s| m.max(*s));
-    let cut = svd.v.nrows().max(svd.u.nrows()) as f64 * f64::EPSILON * largest;
-    svd.singular_values.iter().filter(|s| **s > cut).count()
-}
-
 /// `(J Jᵀ)^{−1/2} J`, on the range of J.
 fn whitened(svd: &ThinSvd) -> Result<DMatrix<f64>> {
-    let rank = rank(svd);
+    let rank = svd.rank();
     product(
         &svd.u.columns(0, rank).into_owned(),
         &svd.v.columns(0, rank).transpose(),
@@ -141,13 +112,7 @@ fn plants(jacobian: &DMatrix<f64>, trials: usize, seed: &Seed) -> Vec<Vec<Vec<f6
         .filter(|&j| jacobian.column(j).norm() > 0.0)
         .collect();
     let mut rng = seed.stream("planted").rng();
-    let mut draw = |nonzeros: usize| {
-        let mut x = vec![0.0; jacobian.ncols()];
-        for place in sample(&mut rng, live.len(), nonzeros.min(live.len())) {
-            x[live[place]] = if rng.random::<bool>() { 1.0 } else { -1.0 };
-        }
-        x
-    };
+    let mut draw = |nonzeros: usize| planted_signs(jacobian.ncols(), &live, nonzeros, &mut rng);
     NONZEROS
         .iter()
         .map(|&k| (0..trials).map(|_| draw(k)).collect())
@@ -166,9 +131,7 @@ fn successes(a: &DenseOperator, solver: &str, nonzeros: usize, planted: &[Vec<f6
     let solver: &dyn Solver = if solver == "omp" { &greedy } else { &convex };
     let mut count = 0;
     for x in planted {
-        let found = solver.solve(a, &a.apply(x)?)?.x;
-        let error: Vec<f64> = found.iter().zip(x).map(|(a, b)| a - b).collect();
-        count += usize::from(norm(&error) <= RECOVERED * norm(x));
+        count += usize::from(is_found(solver, a, x)?);
     }
     Ok(count)
 }
@@ -209,7 +172,7 @@ fn columns_row(
         ("columns", matrix.ncols().into()),
         ("zero", groups.zero.len().into()),
         ("merged", groups.merged.into()),
-        ("rank", rank(&thin_svd(matrix)?).into()),
+        ("rank", thin_svd(matrix)?.rank().into()),
         ("hidden", null_units.map(|_| HIDDEN).into()),
         ("null_units", null_units.into()),
         ("coherence", coherence.value.into()),

@@ -94,6 +94,15 @@ fn sides(table: &Table, method: &'static str, constant: &str) -> Result<Sides> {
     Ok(sides)
 }
 
+/// A theorem that is refuted, or holds where there was enough to refute it.
+fn decide(refuted: bool, enough: bool, why: String) -> Decision {
+    match (refuted, enough) {
+        (true, _) => Decision::Fails,
+        (false, true) => Decision::Holds,
+        (false, false) => Decision::Undecided { why },
+    }
+}
+
 fn basis_pursuit(table: &Table) -> Result<Verdict> {
     let statistic = "certified pairs of a matrix and k with a signed support that is not recovered";
     let hypotheses = vec![
@@ -131,19 +140,12 @@ fn basis_pursuit(table: &Table) -> Result<Verdict> {
     }
     let sides = sides(table, "basis-pursuit", "isometry_double")?;
     broken.extend(sides.wrong);
-    let decision = if !broken.is_empty() {
-        Decision::Fails
-    } else if several == 0 || sides.beyond == 0 || open > 0 {
-        Decision::Undecided {
-            why: format!(
-                "{several} certified pairs have k > 1, {} examples stand beyond the constant, {open} certified signed supports \
-                 are undecided",
-                sides.beyond
-            ),
-        }
-    } else {
-        Decision::Holds
-    };
+    let why = format!(
+        "{several} certified pairs have k > 1, {} examples stand beyond the constant, {open} certified signed supports are \
+         undecided",
+        sides.beyond
+    );
+    let decision = decide(!broken.is_empty(), several > 0 && sides.beyond > 0 && open == 0, why);
     Ok(Verdict {
         decision,
         hypotheses,
@@ -207,18 +209,12 @@ fn hard_thresholding(table: &Table) -> Result<Verdict> {
         }
     }
     let largest = worst[0].max(worst[1]);
-    let decision = if !missed.is_empty() || largest > 1.0 + ROUNDING {
-        Decision::Fails
-    } else if rows.contains(&0) || diverged == 0 {
-        Decision::Undecided {
-            why: format!(
-                "{} and {} certified matrices, {diverged} runs that diverged",
-                rows[0], rows[1]
-            ),
-        }
-    } else {
-        Decision::Holds
-    };
+    let why = format!(
+        "{} and {} certified matrices, {diverged} runs that diverged",
+        rows[0], rows[1]
+    );
+    let refuted = !missed.is_empty() || largest > 1.0 + ROUNDING;
+    let decision = decide(refuted, !rows.contains(&0) && diverged > 0, why);
     Ok(Verdict {
         decision,
         hypotheses,
@@ -263,18 +259,15 @@ fn matching_pursuit(table: &Table) -> Result<Verdict> {
     }
     let sides = sides(table, "omp", "isometry_next")?;
     broken.extend(sides.wrong);
-    let decision = if !broken.is_empty() {
-        Decision::Fails
-    } else if several == 0 || sides.beyond == 0 || sides.inside == 0 {
-        Decision::Undecided {
-            why: format!(
-                "{several} certified pairs have k > 1; {} sharp examples inside, {} beyond",
-                sides.inside, sides.beyond
-            ),
-        }
-    } else {
-        Decision::Holds
-    };
+    let why = format!(
+        "{several} certified pairs have k > 1; {} sharp examples inside, {} beyond",
+        sides.inside, sides.beyond
+    );
+    let decision = decide(
+        !broken.is_empty(),
+        several > 0 && sides.beyond > 0 && sides.inside > 0,
+        why,
+    );
     Ok(Verdict {
         decision,
         hypotheses,

@@ -58,7 +58,8 @@ pub fn command() -> clap::Command {
                 .value_name("N")
                 .default_value("128")
                 .value_parser(value_parser!(usize))
-                .help("Bound the concentration of the kernel, one linear program a column, for at most N columns"),
+                .help("Bound the concentration of the kernel, one linear program a column, and search for restricted eigenvalues, for at \
+                     most N columns"),
         )
         .arg(
             Arg::new("orthonormal-rows")
@@ -283,7 +284,7 @@ fn page(findings: &Findings) -> String {
             r.rescaled().upper
         );
     }
-    write_conditions(&mut out, conditions);
+    write_conditions(&mut out, conditions, isometry.len());
     let (name, condition) = (widest(table, |g| g.method), widest(table, |g| g.condition));
     let _ = writeln!(
         out,
@@ -320,13 +321,13 @@ fn page(findings: &Findings) -> String {
 }
 
 /// What was found order by order, as far as the limits reached.
-fn write_conditions(out: &mut String, conditions: &Conditions) {
+fn write_conditions(out: &mut String, conditions: &Conditions, order: usize) {
     let upper = conditions.concentration.as_ref().map_or(&[][..], |c| &c.upper[..]);
     let _ = writeln!(
         out,
         "\n    k  Exact recovery  Kernel α_k ≤  Signed supports recovered    Restricted eigenvalue ≤"
     );
-    for (i, eigenvalue) in conditions.restricted_eigenvalue_at_most.iter().enumerate() {
+    for i in 0..order {
         let number = |v: Option<f64>| v.map_or("-".to_string(), |v| format!("{v:.6}"));
         let signed = conditions.signed_supports.get(i).map_or("-".to_string(), |c| {
             let open = match c.undecided {
@@ -337,10 +338,11 @@ fn write_conditions(out: &mut String, conditions: &Conditions) {
         });
         let _ = writeln!(
             out,
-            "{:>5}  {:<14}  {:<12}  {signed:<27}  {eigenvalue:.6}",
+            "{:>5}  {:<14}  {:<12}  {signed:<27}  {}",
             i + 1,
             number(conditions.exact_recovery.get(i).map(|c| c.value)),
             number(upper.get(i).copied()),
+            number(conditions.restricted_eigenvalue_at_most.get(i).copied()),
         );
     }
     if let Some(spark) = &conditions.spark {

@@ -170,14 +170,8 @@ impl LargestOfEach {
     #[inline]
     pub fn offer(&mut self, row: usize, value: f64) {
         let list = &mut self.values[row * self.depth..(row + 1) * self.depth];
-        match list.last_mut() {
-            Some(last) if value > *last => *last = value,
-            _ => return,
-        }
-        let mut i = list.len() - 1;
-        while i > 0 && list[i - 1] < value {
-            list.swap(i - 1, i);
-            i -= 1;
+        if list.last().is_some_and(|last| value > *last) {
+            insert_descending(list, value);
         }
     }
 
@@ -200,6 +194,17 @@ impl LargestOfEach {
         }
         out
     }
+}
+
+/// Puts a value into a descending list, the last entry of which is lost.
+#[inline(always)]
+pub(super) fn insert_descending(list: &mut [f64], value: f64) {
+    let mut at = list.len() - 1;
+    while at > 0 && list[at - 1] < value {
+        list[at] = list[at - 1];
+        at -= 1;
+    }
+    list[at] = value;
 }
 
 #[cfg(test)]

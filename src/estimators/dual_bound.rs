@@ -34,7 +34,8 @@ pub(super) fn dual_bound(b: &DMatrix<f64>, k: usize) -> Result<Option<f64>> {
         return Ok(None);
     }
     let mut best = f64::INFINITY;
-    let mut warm = DMatrix::zeros(n, n);
+    // Each box is searched from what was found in the one before, the first from the discs alone.
+    let mut warm = b.clone();
     let mut evaluate = |logarithm: f64| -> Result<f64> {
         let rho = off_diagonal * logarithm.exp();
         warm = minimise(b, rho, &warm)?;
@@ -85,11 +86,7 @@ fn bound_of(b: &DMatrix<f64>, u: &DMatrix<f64>, k: usize) -> Result<f64> {
 fn minimise(b: &DMatrix<f64>, rho: f64, start: &DMatrix<f64>) -> Result<DMatrix<f64>> {
     let n = b.nrows();
     let clip = |m: DMatrix<f64>| m.map(|v| v.clamp(-rho, rho));
-    let mut u = clip(if start.iter().any(|v| *v != 0.0) {
-        start.clone()
-    } else {
-        b.clone()
-    });
+    let mut u = clip(start.clone());
     let mut ahead = u.clone();
     let mut momentum = 1.0f64;
     let mut smoothing = 0.0;

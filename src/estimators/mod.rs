@@ -24,6 +24,7 @@ mod search;
 mod search_node;
 mod sketch;
 mod spectrum;
+mod subsets;
 mod units;
 
 pub use coherence::{Babel, BabelFunction, Coherence, MutualCoherence};

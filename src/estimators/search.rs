@@ -20,15 +20,12 @@ use super::search_node::{Eliminate, EliminateSome, Level, Pairs, Weigh, at_most,
 use crate::error::Result;
 use pulp::Arch;
 
-/// Share of the nodes spent on the bound of the incumbent itself, before bounds further away are tried.
-const SHARE_OF_FIRST: f64 = 0.5;
-
 /// What a search proves.
 #[derive(Clone, Debug)]
 pub(super) struct Proof {
     /// The best support met.
     pub best: Candidate,
-    /// `sign · λ(G_S) ≤ bound` for every support, for the Gram matrix as stored; infinite where nothing was proven.
+    /// `sign · λ(G_S) ≤ bound` for every support, for the Gram matrix as stored.
     pub bound: f64,
     /// Whether the bound is that of the best support up to rounding.
     pub closed: bool,
@@ -68,8 +65,7 @@ pub(super) fn search(
         best: start,
         tree: Tree::new(gram, k, end),
     };
-    let first = (node_limit as f64 * SHARE_OF_FIRST) as u64;
-    if let Some(threshold) = seeker.prove_incumbent(first)? {
+    if let Some(threshold) = seeker.prove_incumbent(node_limit / 2)? {
         return Ok(seeker.proof(threshold, true));
     }
     let dual = match node_limit {

@@ -1,5 +1,6 @@
 //! One node of the search over supports, and what is done to it many thousand times a second.
 
+use super::coherence::insert_descending;
 use pulp::{Simd, WithSimd};
 
 /// Columns treated side by side.
@@ -194,12 +195,7 @@ fn largest_sum(row: &[f64], weights: &[f64], skip: usize, terms: usize, top: &mu
     top.clear();
     top.resize(terms, 0.0);
     let mut offer = |value: f64| {
-        let mut at = terms - 1;
-        while at > 0 && top[at - 1] < value {
-            top[at] = top[at - 1];
-            at -= 1;
-        }
-        top[at] = value;
+        insert_descending(top, value);
         top[terms - 1]
     };
     let mut least = 0.0;

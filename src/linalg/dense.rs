@@ -313,6 +313,15 @@ pub struct ThinSvd {
     pub v: DMatrix<f64>,
 }
 
+impl ThinSvd {
+    /// The number of singular values above `max(m, n) ε σ_max`, the rounding of the decomposition.
+    pub fn rank(&self) -> usize {
+        let largest = self.singular_values.iter().fold(0.0f64, |m, s| m.max(*s));
+        let cut = self.u.nrows().max(self.v.nrows()) as f64 * f64::EPSILON * largest;
+        self.singular_values.iter().filter(|s| **s > cut).count()
+    }
+}
+
 /// The thin singular value decomposition.
 ///
 /// # Errors
@@ -342,17 +351,14 @@ pub fn thin_svd(a: &DMatrix<f64>) -> Result<ThinSvd> {
 
 /// An orthonormal basis of the space that the rows of A span, as the rows of an `r × n` matrix: `M A` for some M.
 ///
-/// `A x = A x₀` and `(M A) x = (M A) x₀` have the same solutions. Directions with a singular value of at most
-/// `max(m, n) ε σ_max` count as rounding and are left out. Cost: a thin singular value decomposition.
+/// `A x = A x₀` and `(M A) x = (M A) x₀` have the same solutions. Directions beyond [`ThinSvd::rank`] are left out. Cost: a
+/// thin singular value decomposition.
 ///
 /// # Errors
 /// As [`thin_svd`].
 pub fn orthonormal_rows(a: &DMatrix<f64>) -> Result<DMatrix<f64>> {
-    let ThinSvd { singular_values, v, .. } = thin_svd(a)?;
-    let largest = singular_values.iter().fold(0.0, |m: f64, s| m.max(*s));
-    let cut = a.nrows().max(a.ncols()) as f64 * f64::EPSILON * largest;
-    let rank = singular_values.iter().filter(|s| **s > cut).count();
-    Ok(v.columns(0, rank).transpose())
+    let svd = thin_svd(a)?;
+    Ok(svd.v.columns(0, svd.rank()).transpose())
 }
 
 /// An orthonormal basis of columns and their coordinates in it, `A = Q R`.

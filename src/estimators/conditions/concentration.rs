@@ -2,9 +2,9 @@
 
 use super::kernel::kernel_slack;
 use super::multipliers::{joint_multipliers, multiplier_bounds};
-use super::subsets::check_order;
 use crate::error::Result;
 use crate::estimators::Estimator;
+use crate::estimators::subsets::check_order;
 use crate::linalg::{dot, norm};
 use crate::operators::{DenseOperator, MeasurementOperator};
 use crate::outcome::{Certainty, Estimate};

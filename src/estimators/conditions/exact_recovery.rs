@@ -2,9 +2,9 @@
 
 use super::column_gram::ColumnGram;
 use super::regression::{Bounds, Regression};
-use super::subsets::{check_count, check_order, choose, for_each_subset};
 use crate::error::{Error, Result, require_finite};
 use crate::estimators::Estimator;
+use crate::estimators::subsets::{check_count, check_order, choose, for_each_subset};
 use crate::operators::MeasurementOperator;
 use crate::outcome::{Certainty, Estimate};
 use crate::seed::Seed;
@@ -218,8 +218,8 @@ impl Estimator for ExactRecovery {
 
 #[cfg(test)]
 mod tests {
-    use super::super::subsets::sign_patterns;
     use super::*;
+    use crate::estimators::subsets::sign_patterns;
     use crate::linalg::dense::thin_svd;
     use crate::operators::{DenseOperator, GaussianEnsemble};
     use nalgebra::{DMatrix, dmatrix};

@@ -143,8 +143,8 @@ fn beside(basis: &[Vec<f64>], vector: &[f64]) -> Option<Vec<f64>> {
 #[cfg(test)]
 mod tests {
     use super::super::reference::least_dual_maximum;
-    use super::super::subsets::{for_each_subset, sign_patterns};
     use super::*;
+    use crate::estimators::subsets::{for_each_subset, sign_patterns};
     use crate::operators::GaussianEnsemble;
     use crate::recovery::{PlantedTest, PlantedVerdict};
     use crate::seed::Seed;

@@ -17,7 +17,6 @@ mod restricted_eigenvalue;
 mod signal;
 mod signed_supports;
 mod spark;
-mod subsets;
 mod survey;
 
 pub use column_gram::ColumnGram;

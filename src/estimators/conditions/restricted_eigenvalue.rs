@@ -11,7 +11,7 @@ use crate::support::largest_by;
 use rand::RngExt;
 use rand_distr::StandardNormal;
 
-use super::subsets::check_order;
+use crate::estimators::subsets::check_order;
 
 /// An upper bound of the restricted eigenvalue `φ² = min ‖A h‖²/‖h_S‖²` over `|S| ≤ k` and `‖h_{S^c}‖₁ ≤ c ‖h_S‖₁`.
 ///
@@ -186,7 +186,7 @@ mod tests {
         let a = GaussianEnsemble { rows: 9, columns: 6 }.draw(&Seed::root(1)).unwrap();
         let g = gram(a.matrix());
         let mut least = f64::INFINITY;
-        super::super::subsets::for_each_subset(6, 2, |s| {
+        crate::estimators::subsets::for_each_subset(6, 2, |s| {
             let block = DMatrix::from_fn(2, 2, |i, j| g[(s[i], s[j])]);
             least = least.min(symmetric_eigenvalues(&block)?[0]);
             Ok(())

@@ -95,7 +95,7 @@ mod tests {
             support.iter().zip(signs).all(|(&j, z)| answer.x[j] * z > 0.0)
         };
         let mut lost = 0;
-        for signs in super::super::subsets::sign_patterns(3) {
+        for signs in crate::estimators::subsets::sign_patterns(3) {
             let value = super::super::irrepresentable_value(&gram, &support, &signs).unwrap();
             assert!(value.holds(), "{value:?}");
             assert!(run(&signs, 1.01 * bound.upper));

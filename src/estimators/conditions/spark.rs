@@ -2,9 +2,9 @@
 
 use super::column_gram::ColumnGram;
 use super::regression::Regression;
-use super::subsets::{check_count, check_order, choose, for_each_subset};
 use crate::error::{Error, Result};
 use crate::estimators::Estimator;
+use crate::estimators::subsets::{check_count, check_order, choose, for_each_subset};
 use crate::linalg::dense::singular_values;
 use crate::operators::MeasurementOperator;
 use crate::outcome::{Certainty, Estimate};

@@ -1,12 +1,12 @@
 //! Every condition that can be decided within stated limits, and what follows from them.
 
-use super::subsets::{check_order, choose};
 use super::{
     ColumnGram, ConcentrationBounds, ConditionValue, ExactRecovery, KernelConcentration, RestrictedEigenvalue,
     SignedSupportCounts, SignedSupports, Spark, SparkBounds,
 };
 use crate::error::Result;
 use crate::estimators::guarantees::unit_column_methods;
+use crate::estimators::subsets::{check_order, choose};
 use crate::estimators::{Estimator, Guarantee, Subject};
 use crate::operators::MeasurementOperator;
 use crate::outcome::{Certainty, Estimate};
@@ -18,14 +18,14 @@ const JOINT_UNKNOWNS: usize = 4_000;
 /// Recovery conditions for 1, 2, … nonzeros, each as far as its limit allows and until it fails.
 ///
 /// Cost: at most `max_problems` supports or signed supports of an order, about ten microseconds each; a basis pursuit for
-/// each of at most `max_programs` columns.
+/// each of at most `max_programs` columns, and as many times some thousand products with their Gram matrix.
 #[derive(Clone, Debug, PartialEq)]
 pub struct ConditionSurvey {
     /// The largest number of nonzeros to look at.
     pub max_nonzeros: usize,
     /// The most supports, signed supports or sets of columns of one order.
     pub max_problems: u64,
-    /// The most columns for which the concentration of the kernel is bounded.
+    /// The most columns for which the concentration of the kernel is bounded, and restricted eigenvalues are searched.
     pub max_programs: usize,
 }
 
@@ -108,6 +108,15 @@ impl Estimator for ConditionSurvey {
             .estimate(a, seed)?;
             applications += found.applications;
             out.concentration = Some(found.value);
+            for nonzeros in 1..=self.max_nonzeros {
+                let search = RestrictedEigenvalue {
+                    nonzeros,
+                    starts: 8,
+                    ..RestrictedEigenvalue::default()
+                };
+                out.restricted_eigenvalue_at_most
+                    .push(search.estimate(a, seed)?.value.value);
+            }
         }
         let sets = (1..=(self.max_nonzeros + 1).min(shape.columns))
             .take_while(|&k| few(k, 0))
@@ -119,15 +128,6 @@ impl Estimator for ConditionSurvey {
                 ..Spark::default()
             };
             out.spark = Some(spark.estimate(a, seed)?.value);
-        }
-        for nonzeros in 1..=self.max_nonzeros {
-            let search = RestrictedEigenvalue {
-                nonzeros,
-                starts: 8,
-                ..RestrictedEigenvalue::default()
-            };
-            out.restricted_eigenvalue_at_most
-                .push(search.estimate(a, seed)?.value.value);
         }
         Ok(Estimate::new(out, Certainty::Exact, applications))
     }
@@ -264,7 +264,7 @@ mod tests {
         let found = settings.estimate(&a, &Seed::root(0)).unwrap().value;
         // C(30, 2) = 435, and twice as many signed supports.
         assert_eq!((found.exact_recovery.len(), found.signed_supports.len()), (2, 1));
-        assert!(found.concentration.is_none());
+        assert!(found.concentration.is_none() && found.restricted_eigenvalue_at_most.is_empty());
         let table = found.guarantees();
         assert!(
             table.iter().all(|g| g.largest_nonzeros == g.examined_up_to),

@@ -12,6 +12,7 @@ use super::problem::DesignProblem;
 use super::secular::Spectrum;
 use super::selection::{RowSelector, Selection};
 use crate::error::{Error, Result};
+use crate::estimators::subsets::choose;
 use crate::linalg::dense::transpose_product;
 use crate::outcome::Certainty;
 use crate::seed::Seed;
@@ -19,18 +20,7 @@ use nalgebra::DMatrix;
 
 /// The number of choices of `count` out of `all`, `u64::MAX` where it is larger.
 pub fn subsets(all: usize, count: usize) -> u64 {
-    if count > all {
-        return 0;
-    }
-    let mut ways = 1_u128;
-    for taken in 0..count.min(all - count) {
-        // Always whole: the product of that many neighbours is divisible by the factorial.
-        ways = ways * (all - taken) as u128 / (taken + 1) as u128;
-        if ways > u128::from(u64::MAX) {
-            return u64::MAX;
-        }
-    }
-    ways as u64
+    choose(all, count).unwrap_or(u64::MAX)
 }
 
 /// One choice on the walk.
