@@ -2,6 +2,7 @@
 //!
 //! They are compiled into the program and see only the public library, as any other user of it does.
 
+mod comparison;
 mod conditioning;
 mod convolution_sensing;
 mod depth_width_diagram;

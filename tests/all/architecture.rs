@@ -296,7 +296,16 @@ fn every_experiment_stands_in_its_five_places_and_nothing_else_does() {
         let name = path.file_stem().unwrap().to_string_lossy().replace('_', "-");
         // What several experiments share stands in files of these names.
         assert!(
-            ["doctoring", "mod", "pruned-masks", "random-networks", "rows", "tickets"].contains(&name.as_str())
+            [
+                "comparison",
+                "doctoring",
+                "mod",
+                "pruned-masks",
+                "random-networks",
+                "rows",
+                "tickets"
+            ]
+            .contains(&name.as_str())
                 || listed.contains(name.as_str()),
             "{} is not on the list of experiments",
             path.display()

@@ -1,0 +1,97 @@
+//! A learning rate for every arm and density, found in one budget for all.
+
+use super::FIRST_TUNING;
+use ticketsense::harness::Context;
+use ticketsense::{Error, Result};
+
+/// The rates that every arm may choose from, and on how many seeds it chooses.
+#[derive(Clone, Copy, Debug)]
+pub struct Tuning {
+    /// What the results are kept under: the name of the experiment.
+    pub kind: &'static str,
+    /// The rates, in the order in which equals are preferred.
+    pub rates: &'static [f64],
+    /// Seeds, from [`FIRST_TUNING`] on.
+    pub seeds: usize,
+}
+
+impl Tuning {
+    /// The numbers of the seeds.
+    pub fn numbers(&self) -> std::ops::Range<usize> {
+        FIRST_TUNING..FIRST_TUNING + self.seeds
+    }
+
+    /// What one setting (arm, density, and everything else that its trainings depend on, in words) reaches at every rate
+    /// on one seed, computed once for all cells. `train` takes a rate and returns a validation accuracy.
+    ///
+    /// # Errors
+    /// Those of `train`.
+    pub fn accuracies(
+        &self,
+        context: &Context<'_>,
+        setting: &str,
+        number: usize,
+        mut train: impl FnMut(f64) -> Result<f64>,
+    ) -> Result<Vec<f64>> {
+        let identity = format!("{setting};seed={number};rates={:?}", self.rates);
+        let kind = format!("{}-tuning", self.kind);
+        let bytes = context.shared(&kind, &identity, |_| {
+            let mut bytes = Vec::new();
+            for &rate in self.rates {
+                context.check()?;
+                bytes.extend(train(rate)?.to_le_bytes());
+            }
+            Ok(bytes)
+        })?;
+        let (values, rest) = bytes.as_chunks::<8>();
+        if values.len() != self.rates.len() || !rest.is_empty() {
+            let expected = 8 * self.rates.len();
+            return Err(Error::shape("bytes of stored accuracies", expected, bytes.len()));
+        }
+        Ok(values.iter().map(|v| f64::from_le_bytes(*v)).collect())
+    }
+
+    /// The rate of highest mean validation accuracy over the seeds, the first of equals. `train` takes the number of a
+    /// seed and a rate.
+    ///
+    /// # Errors
+    /// Those of `train`; [`Error::Argument`] without rates or seeds.
+    pub fn rate(
+        &self,
+        context: &Context<'_>,
+        setting: &str,
+        mut train: impl FnMut(usize, f64) -> Result<f64>,
+    ) -> Result<f64> {
+        let mut sums = vec![0.0; self.rates.len()];
+        for number in self.numbers() {
+            let found = self.accuracies(context, setting, number, |rate| train(number, rate))?;
+            sums.iter_mut().zip(found).for_each(|(sum, value)| *sum += value);
+        }
+        best(self.rates, &sums)
+            .filter(|_| self.seeds > 0)
+            .ok_or_else(|| Error::argument("tuning", "at least one rate and one seed", self.seeds))
+    }
+}
+
+/// The rate of the largest value, the first of equals.
+fn best(rates: &[f64], values: &[f64]) -> Option<f64> {
+    let mut best: Option<(f64, f64)> = None;
+    for (&rate, &value) in rates.iter().zip(values) {
+        if best.is_none_or(|(_, known)| value > known) {
+            best = Some((rate, value));
+        }
+    }
+    best.map(|(rate, _)| rate)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_first_of_the_best_rates_is_chosen() {
+        assert_eq!(best(&[3e-3, 1e-2, 1e-3], &[0.5, 0.7, 0.7]), Some(1e-2));
+        assert_eq!(best(&[3e-3, 1e-2], &[0.5, 0.5]), Some(3e-3));
+        assert_eq!(best(&[], &[]), None);
+    }
+}
