@@ -11,6 +11,9 @@ use crate::linalg::{dot, gemm};
 use crate::networks::{Array, Network};
 use std::ops::Range;
 
+/// The number of classes of the usual data sets, for which loops over the classes are unrolled.
+const USUAL: usize = 10;
+
 /// One slot of parameters. Everything is stored feature by feature, so that a column of the Jacobian reads two contiguous
 /// slices.
 #[derive(Clone, Debug)]
@@ -119,17 +122,28 @@ impl Factors {
                 }
                 Kind::Vector { signals } => {
                     for (v, signal) in v.iter().zip(signals.chunks_exact(self.rows())) {
-                        add_scaled(*v, signal, y);
+                        if *v != 0.0 {
+                            add_scaled(*v, signal, y);
+                        }
                     }
                 }
             }
         }
     }
 
-    /// `v ← Jᵀ u` over all parameters.
-    pub fn adjoint(&self, u: &[f64], v: &mut [f64]) {
+    /// Which blocks hold one of some parameters, in ascending order.
+    pub fn blocks_of(&self, parameters: &[usize]) -> Vec<bool> {
+        let holds = |block: &Block| {
+            let first = parameters.partition_point(|&j| j < block.range.start);
+            parameters.get(first).is_some_and(|&j| j < block.range.end)
+        };
+        self.blocks.iter().map(holds).collect()
+    }
+
+    /// `v ← Jᵀ u` over the parameters of the wanted blocks, 0 elsewhere.
+    pub fn adjoint(&self, u: &[f64], wanted: &[bool], v: &mut [f64]) {
         v.fill(0.0);
-        for block in &self.blocks {
+        for (block, _) in self.blocks.iter().zip(wanted).filter(|(_, wanted)| **wanted) {
             let v = &mut v[block.range.clone()];
             match &block.kind {
                 Kind::Weight {
@@ -159,7 +173,12 @@ impl Factors {
         for signal in signals.chunks_exact(self.rows() * positions) {
             let samples = signal.chunks_exact(classes * positions).zip(u.chunks_exact(classes));
             if positions == 1 {
-                g.extend(samples.map(|(d, u)| d.iter().zip(u).map(|(d, u)| d * u).sum::<f64>()));
+                if classes == USUAL {
+                    let (d, u) = (signal.as_chunks::<USUAL>().0, u.as_chunks::<USUAL>().0);
+                    g.extend(d.iter().zip(u).map(|(d, u)| inner(d, u)));
+                } else {
+                    g.extend(samples.map(|(d, u)| inner(d, u)));
+                }
                 continue;
             }
             for (d, u) in samples {
@@ -214,6 +233,13 @@ impl Factors {
     /// `y_{sc} ← y_{sc} + α Σ_p signal_{scp} factor_{sp}`.
     fn add_scaled_signal(&self, alpha: f64, signal: &[f64], factor: &[f64], positions: usize, y: &mut [f64]) {
         let classes = self.classes;
+        if (classes, positions) == (USUAL, 1) {
+            let (y, d) = (y.as_chunks_mut::<USUAL>().0, signal.as_chunks::<USUAL>().0);
+            for ((y, d), a) in y.iter_mut().zip(d).zip(factor) {
+                add_scaled(alpha * a, d, y);
+            }
+            return;
+        }
         let samples = y
             .chunks_exact_mut(classes)
             .zip(signal.chunks_exact(classes * positions));
@@ -313,7 +339,14 @@ impl Factors {
     }
 }
 
+/// `Σ d_c u_c` in the order of the classes.
+#[inline(always)]
+fn inner(d: &[f64], u: &[f64]) -> f64 {
+    d.iter().zip(u).map(|(d, u)| d * u).sum()
+}
+
 /// `y ← y + α x`.
+#[inline(always)]
 fn add_scaled(alpha: f64, x: &[f64], y: &mut [f64]) {
     for (y, x) in y.iter_mut().zip(x) {
         *y += alpha * x;

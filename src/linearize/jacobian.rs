@@ -31,6 +31,8 @@ pub struct Jacobian {
     pub(super) columns: Vec<usize>,
     pub(super) rows: RowTransform,
     norms: Vec<f64>,
+    /// The blocks of the factors in which there are columns.
+    blocks: Vec<bool>,
 }
 
 impl Jacobian {
@@ -43,6 +45,7 @@ impl Jacobian {
         let squares = factors.squared_norms();
         let norms = columns.iter().map(|&j| squares[j].sqrt()).collect();
         let mut jacobian = Jacobian {
+            blocks: factors.blocks_of(&columns),
             factors,
             projection,
             columns,
@@ -132,7 +135,7 @@ impl Jacobian {
         let mut explained = vec![0.0; factors.parameters];
         let mut pulled = vec![0.0; factors.parameters];
         for k in 0..projection.rank() {
-            factors.adjoint(projection.basis_vector(k), &mut pulled);
+            factors.adjoint(projection.basis_vector(k), &self.blocks, &mut pulled);
             for (e, p) in explained.iter_mut().zip(&pulled) {
                 *e += p * p;
             }
@@ -200,9 +203,9 @@ impl MeasurementOperator for Jacobian {
         if self.projection_rank() > 0 {
             let mut projected = y.to_vec();
             self.project(&mut projected);
-            self.factors.adjoint(&projected, &mut all);
+            self.factors.adjoint(&projected, &self.blocks, &mut all);
         } else {
-            self.factors.adjoint(y, &mut all);
+            self.factors.adjoint(y, &self.blocks, &mut all);
         }
         for ((x, &j), &length) in x.iter_mut().zip(&self.columns).zip(&self.norms) {
             *x = if length > 0.0 { all[j] } else { 0.0 };

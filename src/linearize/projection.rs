@@ -1,8 +1,9 @@
 //! The orthogonal projection that frees the biases of a linearised network.
 
 use crate::error::Result;
+use crate::linalg::columns::{correlate, subtract};
 use crate::linalg::dense::thin_svd;
-use crate::linalg::{dot, gemm, norm};
+use crate::linalg::{gemm, norm};
 use nalgebra::DMatrix;
 
 /// `Q = I − U Uᵀ` with `U` an orthonormal basis of the range of some columns.
@@ -66,12 +67,9 @@ impl Projection {
 
     /// `y ← Q y`.
     pub fn apply(&self, y: &mut [f64]) {
-        let coefficients: Vec<f64> = (0..self.rank).map(|k| dot(self.basis_vector(k), y)).collect();
-        for (k, c) in coefficients.iter().enumerate() {
-            for (y, u) in y.iter_mut().zip(self.basis_vector(k)) {
-                *y -= c * u;
-            }
-        }
+        let mut coefficients = vec![0.0; self.rank];
+        correlate(&self.basis, y, &mut coefficients);
+        subtract(&self.basis, &coefficients, y);
     }
 
     /// `Y ← Q Y` for vectors stored one after another.
@@ -111,6 +109,7 @@ impl Projection {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::linalg::dot;
 
     #[test]
     fn the_projection_is_idempotent_symmetric_and_kills_its_columns() {
