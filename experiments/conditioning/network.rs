@@ -158,6 +158,8 @@ fn masks(
     let input = CriterionInput {
         network,
         theta: &dense.outcome.theta,
+        mask: &dense.mask,
+        initial: &run.initial,
         loss: plan.training.loss,
         training,
         seed: seed.stream("criterion"),

@@ -183,6 +183,8 @@ impl<'a> Maker<'a> {
         let scores = criterion.scores(&CriterionInput {
             network: &ticket.network,
             theta,
+            mask: &ticket.network.layout().full_mask(),
+            initial: &ticket.run.initial,
             loss: ticket.plan.training.loss,
             training: ticket.data.view().training,
             seed: ticket.seed.stream("criterion"),

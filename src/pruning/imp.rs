@@ -259,6 +259,7 @@ impl ImpPlan {
     ) -> Result<ImpRun> {
         self.validate()?;
         let network = self.build_network(data)?;
+        self.criterion.check(&network)?;
         let rates = self.layer_rates(&network)?;
         let initial: Vec<f32> = network.initial(&seed.stream("initial"), &self.initialisation)?;
         let order = seed.stream("training");
@@ -286,6 +287,8 @@ impl ImpPlan {
                             let input = CriterionInput {
                                 network: &network,
                                 theta: &previous.outcome.theta,
+                                mask: &previous.mask,
+                                initial: &initial,
                                 loss: self.training.loss,
                                 training: data.training,
                                 seed: seed.stream("criterion").replicate(round as u64),

@@ -22,7 +22,7 @@ mod retraining_tests;
 mod stages_tests;
 
 pub use branch::{Control, ControlRun, kept_weights};
-pub use criteria::{Criterion, CriterionInput};
+pub use criteria::{BrainSurgeon, Criterion, CriterionInput};
 pub use imp::{ImpData, ImpPlan};
 pub use paths::{LayerPaths, LivePaths};
 pub use recovered::{Recovered, RecoveredBy, RecoveredTicket, RecoveryRequest, SensingProblem};

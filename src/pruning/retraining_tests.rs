@@ -290,6 +290,8 @@ fn a_large_negative_weight_outlives_a_small_positive_one() {
     let input = CriterionInput {
         network: &network,
         theta: &theta,
+        mask: &network.layout().full_mask(),
+        initial: &theta,
         loss: crate::networks::Loss::CrossEntropy,
         training: data.training,
         seed: Seed::root(1),

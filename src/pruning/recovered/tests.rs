@@ -87,6 +87,8 @@ fn with_orthogonal_columns_and_the_networks_own_outputs_every_solver_is_optimal_
     let scores = Criterion::OptimalBrainDamage.scores(&CriterionInput {
         network: &network,
         theta: &single,
+        mask: &network.layout().full_mask(),
+        initial: &single,
         loss: crate::networks::Loss::Squared,
         training: Examples::labelled(&single_inputs, &LABELS[..6]),
         seed: Seed::root(0),
