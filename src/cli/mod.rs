@@ -18,6 +18,7 @@ mod solve;
 #[cfg(test)]
 mod test_folder;
 mod theory;
+mod training_options;
 
 use crate::experiments::EXPERIMENTS;
 use clap::{Arg, ArgAction, ArgMatches};

@@ -6,12 +6,11 @@ mod seeds;
 mod summary;
 
 use super::reproduce::obey_interrupts;
-use super::{Answer, option};
+use super::{Answer, option, training_options};
 use clap::ArgMatches;
 pub use options::command;
 use seeds::Job;
 use std::path::PathBuf;
-use ticketsense::data::{self, DataChoice};
 use ticketsense::harness::{Settings, Stop};
 use ticketsense::pruning::ImpSamples;
 use ticketsense::table::Table;
@@ -24,12 +23,8 @@ use ticketsense::{Error, Result, files};
 pub fn run(matches: &ArgMatches) -> Result<Answer> {
     let asked = options::Asked::new(matches)?;
     let controls = options::controls(option::<String>(matches, "controls")?)?;
-    let choice: DataChoice = option::<String>(matches, "data")?.parse()?;
     let out: &PathBuf = option(matches, "out")?;
-    let dataset = match matches.get_one::<String>("normalisation") {
-        Some(name) => data::load_normalised(&choice, name.parse()?)?,
-        None => data::load(&choice)?,
-    };
+    let dataset = training_options::dataset(matches)?;
     let plan = asked.plan(dataset.image())?;
     let described = dataset.describe();
     let samples = ImpSamples::new(dataset)?;

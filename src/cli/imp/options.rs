@@ -1,28 +1,17 @@
 //! What can be asked of `imp`, and the plan that it makes.
 
 use super::super::option;
-use clap::parser::ValueSource;
+use super::super::training_options::{self, TrainingWords, given, needed, usual};
 use clap::{Arg, ArgMatches, value_parser};
 use std::collections::BTreeMap;
 use std::path::PathBuf;
 use ticketsense::data::ImageShape;
-use ticketsense::networks::{Initialisation, Loss};
 use ticketsense::pruning::{Control, Criterion, ImpPlan, Retraining, Scope};
-use ticketsense::training::{Mixing, Optimiser, Schedule, TrainingPlan};
+use ticketsense::training::TrainingPlan;
 use ticketsense::{Error, Result};
 
 /// The command line of `imp`.
 pub fn command() -> clap::Command {
-    let needed = |name: &'static str, value: &'static str, help: &'static str| {
-        Arg::new(name).long(name).value_name(value).required(true).help(help)
-    };
-    let usual = |name: &'static str, value: &'static str, default: &'static str, help: &'static str| {
-        Arg::new(name)
-            .long(name)
-            .value_name(value)
-            .default_value(default)
-            .help(help)
-    };
     clap::Command::new("imp")
         .about("Iterative pruning with rewinding on real data, with controls")
         .long_about(
@@ -33,17 +22,7 @@ pub fn command() -> clap::Command {
              was not: an interrupted run goes on where it was, and more --rounds begin with those that are there.\n\
              One round is pruning at once.",
         )
-        .arg(needed("data", "SET|DIR", "The data: digits, sequences:first, sequences:majority, sequences:recall, a folder, or a .csv file"))
-        .arg(Arg::new("normalisation").long("normalisation").value_name("NAME").help(
-            "Of the inputs: raw (as stored), unit (divided by the largest value of the format) or standardised (mean 0, \
-             variance 1 over all training pixels), which is what is done to all but tokens when not given",
-        ))
-        .arg(needed(
-            "network",
-            "PRESET",
-            "linear, mlp:100-50, lenet-300-100, lenet-5, conv-2, conv-4, conv-6, resnet-20, transformer or rnn, with options \
-             such as :tanh, :no-bias, :batch-norm, :dropout=0.5",
-        ))
+        .args(training_options::problem())
         .arg(needed("rounds", "N", "Pruning rounds after the dense training").value_parser(value_parser!(usize)))
         .arg(
             needed(
@@ -87,7 +66,7 @@ pub fn command() -> clap::Command {
              learning-rate-rewinding (their trained values, the schedule of the rewind step) or fine-tuning:steps=N (their \
              trained values and the last learning rate, N steps more)",
         ))
-        .arg(needed("steps", "N", "Steps of a training").value_parser(value_parser!(usize)))
+        .arg(training_options::steps())
         .arg(usual("seeds", "N", "3", "Independent repetitions: intervals come from them").value_parser(value_parser!(u32).range(1..=100_000)))
         .arg(usual(
             "scope",
@@ -113,36 +92,7 @@ pub fn command() -> clap::Command {
             )
             .hide_default_value(true),
         )
-        .arg(usual(
-            "optimiser",
-            "NAME",
-            "adam",
-            "adam, adamw (decoupled decay 0.01), sgd (momentum 0.9, also: momentum), nesterov or gradient-descent (no \
-             momentum), each with numbers: sgd:momentum=0.95,weight-decay=0.0001, adam:beta2=0.99, \
-             adamw:decoupled-decay=0.05; weights decay, biases never do",
-        ))
-        .arg(usual("learning-rate", "X", "0.0012", "Step size of the optimiser").value_parser(value_parser!(f64)))
-        .arg(usual(
-            "schedule",
-            "NAME",
-            "constant",
-            "Of the learning rate: constant, steps:at=400+800,factor=0.1 or cosine:floor=0.01, each with warm-up=N",
-        ))
-        .arg(usual(
-            "label-smoothing",
-            "X",
-            "0",
-            "Share of the uniform distribution in the labels that are trained on, in [0, 1)",
-        ).value_parser(value_parser!(f64)))
-        .arg(
-            usual(
-                "mixing",
-                "NAME",
-                "",
-                "Batches of samples mixed in pairs: mixup:alpha=0.2, or cutmix:alpha=1 for images; none when not given",
-            )
-            .hide_default_value(true),
-        )
+        .args(training_options::learning())
         .arg(
             usual(
                 "distillation",
@@ -153,30 +103,7 @@ pub fn command() -> clap::Command {
             )
             .hide_default_value(true),
         )
-        .arg(usual("batch", "N", "60", "Samples a step").value_parser(value_parser!(usize)))
-        .arg(usual("loss", "NAME", "cross-entropy", "cross-entropy or squared"))
-        .arg(
-            usual(
-                "evaluate-every",
-                "N",
-                "50",
-                "Steps between two looks at the validation samples",
-            )
-            .value_parser(value_parser!(usize)),
-        )
-        .arg(
-            Arg::new("validation-samples")
-                .long("validation-samples")
-                .value_name("N")
-                .value_parser(value_parser!(usize))
-                .help("Watch N validation samples, the first of every class in turn; all of them when not given"),
-        )
-        .arg(usual(
-            "initialisation",
-            "NAME",
-            "glorot",
-            "he, glorot, lecun or weight-variance=X, with :kept-fan and :bias=X",
-        ))
+        .args(training_options::batches())
         .arg(
             usual("seed", "N", "0", "The root of all random numbers")
                 .allow_negative_numbers(true)
@@ -196,7 +123,7 @@ pub fn command() -> clap::Command {
 #[derive(Debug)]
 pub struct Asked {
     plan: ImpPlan,
-    mixing: Option<String>,
+    words: TrainingWords,
 }
 
 impl Asked {
@@ -206,27 +133,11 @@ impl Asked {
     /// On words and numbers that make no plan.
     pub fn new(matches: &ArgMatches) -> Result<Self> {
         let word = |name: &'static str| option::<String>(matches, name);
-        let given = |name: &'static str| -> Result<Option<&String>> { Ok(Some(word(name)?).filter(|w| !w.is_empty())) };
-        // A learning rate among the optimiser's own numbers stands instead of the default one, not of one that is given.
-        let optimiser = word("optimiser")?;
-        let by_default = matches.value_source("learning-rate") == Some(ValueSource::DefaultValue);
-        let rate = option::<f64>(matches, "learning-rate")?;
-        let rate = Some(*rate).filter(|_| !(by_default && optimiser.contains("learning-rate=")));
-        let training = TrainingPlan {
-            optimiser: Optimiser::named(optimiser, rate)?,
-            loss: word("loss")?.parse::<Loss>()?,
-            batch: *option(matches, "batch")?,
-            steps: *option(matches, "steps")?,
-            evaluate_every: *option(matches, "evaluate-every")?,
-            schedule: word("schedule")?.parse::<Schedule>()?,
-            label_smoothing: *option(matches, "label-smoothing")?,
-            mixing: None,
-            validation_samples: matches.get_one("validation-samples").copied(),
-        };
+        let words = TrainingWords::new(matches)?;
         let plan = ImpPlan {
             network: word("network")?.clone(),
-            initialisation: word("initialisation")?.parse::<Initialisation>()?,
-            training,
+            initialisation: words.initialisation,
+            training: words.unmixed().clone(),
             rounds: *option(matches, "rounds")?,
             prune_fraction: *option(matches, "prune-fraction")?,
             output_prune_fraction: matches.get_one("output-prune-fraction").copied(),
@@ -235,11 +146,10 @@ impl Asked {
             rewind_step: *option(matches, "rewind-step")?,
             retraining: word("retraining")?.parse::<Retraining>()?,
             layer_prune_fractions: layer_fractions(word("layer-prune-fractions")?)?,
-            distillation: given("distillation")?.map(|text| text.parse()).transpose()?,
+            distillation: given(matches, "distillation")?.map(|text| text.parse()).transpose()?,
         };
         plan.validate()?;
-        let mixing = given("mixing")?.cloned();
-        Ok(Asked { plan, mixing })
+        Ok(Asked { plan, words })
     }
 
     /// The plan, for samples of a shape.
@@ -247,9 +157,8 @@ impl Asked {
     /// # Errors
     /// On a mixing that cannot be.
     pub fn plan(self, image: ImageShape) -> Result<ImpPlan> {
-        let mixing = self.mixing.map(|text| Mixing::named(&text, image)).transpose()?;
         let training = TrainingPlan {
-            mixing,
+            mixing: self.words.mixing(image)?,
             ..self.plan.training
         };
         Ok(ImpPlan { training, ..self.plan })
