@@ -412,7 +412,8 @@ impl ImpPlan {
     }
 }
 
-fn finish(
+/// Judges a training at its end, once, on the test samples.
+pub(super) fn finish(
     network: &Network,
     mask: &Mask,
     data: &ImpData<'_>,

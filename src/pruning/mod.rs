@@ -5,6 +5,7 @@ mod control_stages;
 pub mod controls;
 mod criteria;
 mod edges;
+mod edge_popup;
 mod imp;
 mod paths;
 mod recovered;
@@ -23,6 +24,7 @@ mod stages_tests;
 
 pub use branch::{Control, ControlRun, kept_weights};
 pub use criteria::{BrainSurgeon, Criterion, CriterionInput};
+pub use edge_popup::{EdgePopup, FrozenWeights, ScoreRanking, Supermask};
 pub use imp::{ImpData, ImpPlan};
 pub use paths::{LayerPaths, LivePaths};
 pub use recovered::{Recovered, RecoveredBy, RecoveredTicket, RecoveryRequest, SensingProblem};

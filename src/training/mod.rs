@@ -1,5 +1,6 @@
 //! Masked training with a named random stream, and checkpoints that resume to the same bits.
 
+mod batches;
 mod bundle;
 mod checkpoint;
 mod compact;
@@ -20,6 +21,7 @@ mod optimiser_tests;
 #[cfg(test)]
 mod tests;
 
+pub(crate) use batches::Batches;
 pub use bundle::Bundle;
 pub use checkpoint::{get_history, put_history};
 pub use mixing::Mixing;

@@ -1,7 +1,7 @@
 //! Masked mini-batch training that can stop after any step and go on to the same bits.
 
+use super::batches::Batches;
 use super::compact::Compact;
-use super::mixing::MixedBatch;
 use super::optimiser::Moments;
 use super::plan::TrainingPlan;
 use super::targets::smooth;
@@ -12,7 +12,6 @@ use crate::networks::{Array, Loss, Network, Real, Targets};
 use crate::outcome::Status;
 use crate::seed::Seed;
 use crate::support::Mask;
-use rand::seq::SliceRandom;
 
 /// Samples with the class of each, and what the outputs are compared with where that is something else.
 #[derive(Clone, Copy, Debug)]
@@ -96,12 +95,12 @@ pub struct TrainingState<T> {
     pub status: Status,
     /// How many steps were done when a loss or a parameter was seen to be no longer finite, of a training that diverged.
     pub diverged_at: Option<usize>,
-    pub(super) loss_since: f64,
-    pub(super) batches_since: usize,
+    pub(crate) loss_since: f64,
+    pub(crate) batches_since: usize,
 }
 
 impl<T> TrainingState<T> {
-    fn diverge(&mut self) {
+    pub(crate) fn diverge(&mut self) {
         self.status = Status::Diverged;
         self.diverged_at = Some(self.step);
     }
@@ -129,7 +128,7 @@ pub struct Trainer<'a, T: Real> {
     pub(super) mask: &'a Mask,
     pub(super) order: Seed,
     pub(super) mixing: Seed,
-    inside: Seed,
+    pub(super) inside: Seed,
     pub(super) teacher: Option<Teaching<'a, T>>,
 }
 
@@ -232,23 +231,13 @@ impl<'a, T: Real> Trainer<'a, T> {
     ) -> Result<()> {
         let until = until.min(self.plan.steps);
         let mut compact = Compact::new(self.network, self.mask, self.plan.batch, state);
-        let mut mixed = self.mixed_batch()?;
-        let mut epoch_order: Option<(usize, Vec<usize>)> = None;
+        let mut batches = Batches::new(self)?;
         while state.step < until && state.status != Status::Diverged {
-            let (epoch, place) = (state.step / self.steps_per_epoch(), state.step % self.steps_per_epoch());
-            let order = match &mut epoch_order {
-                Some((known, order)) if *known == epoch => order,
-                other => &mut other.insert((epoch, self.order_of_epoch(epoch))).1,
-            };
-            let rows = &order[place * self.plan.batch..(place + 1) * self.plan.batch];
-            if self.network.has_dropout() {
-                compact.draw_from(self.inside.replicate(state.step as u64));
+            if let Some(stream) = self.drawn_inside(state.step) {
+                compact.draw_from(stream);
             }
-            let (inputs, targets, rows) = match &mut mixed {
-                None => (self.training.inputs, &self.targets, rows),
-                Some(batch) => self.mix(batch, state.step, rows)?,
-            };
-            let loss = compact.gradient(inputs, targets, rows, self.plan.loss);
+            let batch = batches.at(state.step)?;
+            let loss = compact.gradient(batch.inputs, batch.targets, batch.rows, self.plan.loss);
             if !loss.is_finite() {
                 state.diverge();
                 break;
@@ -287,14 +276,8 @@ impl<'a, T: Real> Trainer<'a, T> {
         Ok(state)
     }
 
-    fn order_of_epoch(&self, epoch: usize) -> Vec<usize> {
-        let mut order: Vec<usize> = (0..self.training.inputs.rows()).collect();
-        order.shuffle(&mut self.order.replicate(epoch as u64).rng());
-        order
-    }
-
     /// Adds an evaluation, or ends a training whose parameters or loss are no longer finite.
-    fn evaluate(&self, state: &mut TrainingState<T>) -> Result<()> {
+    pub(crate) fn evaluate(&self, state: &mut TrainingState<T>) -> Result<()> {
         if !state.theta.iter().all(|v| v.finite()) {
             state.diverge();
             return Ok(());
@@ -314,26 +297,5 @@ impl<'a, T: Real> Trainer<'a, T> {
         });
         (state.loss_since, state.batches_since) = (0.0, 0);
         Ok(())
-    }
-
-    fn mixed_batch(&self) -> Result<Option<MixedBatch<T>>> {
-        let (features, classes) = (self.training.inputs.columns(), self.network.classes());
-        let batch = |mixing| MixedBatch::new(mixing, self.plan.batch, features, classes);
-        self.plan.mixing.map(batch).transpose()
-    }
-
-    /// Mixes the batch of step `step`; a teacher sees what the student sees.
-    fn mix<'b>(
-        &self,
-        batch: &'b mut MixedBatch<T>,
-        step: usize,
-        rows: &[usize],
-    ) -> Result<(&'b Array<T>, &'b Array<T>, &'b [usize])> {
-        let stream = self.mixing.replicate(step as u64);
-        batch.fill(self.training.inputs, &self.targets, rows, &stream);
-        if let Some(teacher) = &self.teacher {
-            teacher.teach(self.plan.loss, &batch.inputs, &mut batch.targets)?;
-        }
-        Ok((&batch.inputs, &batch.targets, &batch.rows))
     }
 }
