@@ -8,6 +8,7 @@ mod edges;
 mod edge_popup;
 mod imp;
 mod paths;
+mod net_trim;
 mod recovered;
 mod retraining;
 mod run;
@@ -26,6 +27,10 @@ pub use branch::{Control, ControlRun, kept_weights};
 pub use criteria::{BrainSurgeon, Criterion, CriterionInput};
 pub use edge_popup::{EdgePopup, FrozenWeights, ScoreRanking, Supermask};
 pub use imp::{ImpData, ImpPlan};
+pub use net_trim::{
+    LayerSensing, PlantedInputs, PlantedRows, PlantedRowsOutcome, SparseRows, Spread, TrimOrder, TrimRequest, Trimmed,
+    TrimmedBy, net_trim,
+};
 pub use paths::{LayerPaths, LivePaths};
 pub use recovered::{Recovered, RecoveredBy, RecoveredTicket, RecoveryRequest, SensingProblem};
 pub use retraining::Retraining;
