@@ -1,6 +1,10 @@
 //! Controls by name: each is trained at the mask, or at the counts, of a round of a finished run.
 
-use super::controls::{keep_signs, random_mask, shuffle_within_layers, small_dense_widths};
+use super::controls::{
+    check_tau, constant_magnitudes, keep_signs, layer_deviations, permute_kept_within_layers, random_mask,
+    shuffle_across_layers, shuffle_keeping_degrees, shuffle_within_layers, small_dense_widths, with_noise,
+    with_noise_keeping_signs,
+};
 use super::imp::{ImpData, ImpPlan};
 use super::retraining::Retraining;
 use super::run::{ImpRun, TrainingOutcome};
@@ -9,9 +13,7 @@ use crate::error::{Error, Result};
 use crate::networks::Network;
 use crate::seed::Seed;
 use crate::support::Mask;
-use std::fmt;
 use std::ops::Range;
-use std::str::FromStr;
 
 /// What is trained beside the ticket of a round, each with one thing changed.
 ///
@@ -19,7 +21,7 @@ use std::str::FromStr;
 /// and sees its data in the same order for the same number of steps. Where tickets keep their trained weights instead of
 /// being rewound, a mask of other places starts from the trained weights of the dense network, in which every place has
 /// a value.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[derive(Clone, Copy, Debug, PartialEq)]
 #[non_exhaustive]
 pub enum Control {
     /// Fresh initial values under the ticket's mask.
@@ -37,6 +39,34 @@ pub enum Control {
     Random,
     /// As many weights in every layer as the ticket keeps, chosen at once by their magnitude after the dense training.
     OneShot,
+    /// The ticket's initial values permuted among its own places within each layer, under its mask.
+    Permute,
+    /// The signs of the ticket's initial values, each with the standard deviation of its layer's initial weights for a
+    /// magnitude, under its mask.
+    ConstantSigns,
+    /// The mask shuffled across all layers together, over the ticket's initial values: the total count alone is kept.
+    ShuffleAcross,
+    /// The mask shuffled within each layer among those in which every output and every input keeps its number of weights,
+    /// over the ticket's initial values: see [`shuffle_keeping_degrees`].
+    ShuffleDegrees,
+    /// Gaussian noise of τ standard deviations of the layer's initial weights on the ticket's initial weights, under its
+    /// mask. The noise is the same in every round, and for every τ but for its size.
+    Noise(f64),
+    /// The same with every sign kept, `|w + ε| sign(w)`.
+    NoiseKeepingSigns(f64),
+}
+
+/// A control before its training.
+#[derive(Clone, Debug)]
+pub struct ControlStart {
+    /// The network; another than the ticket's for [`Control::SmallDense`] only.
+    pub network: Network,
+    /// The mask over its parameters.
+    pub mask: Mask,
+    /// The parameters that it starts from, where the mask keeps them.
+    pub values: Vec<f32>,
+    /// The stream of the order of the data.
+    pub order: Seed,
 }
 
 /// A control after its training.
@@ -64,8 +94,8 @@ pub fn kept_weights(network: &Network, mask: &Mask) -> usize {
 }
 
 impl Control {
-    /// Every control.
-    pub const ALL: [Control; 7] = [
+    /// Every control, those with a size at 0.1.
+    pub const ALL: [Control; 13] = [
         Control::Reinit,
         Control::Signs,
         Control::Shuffle,
@@ -73,46 +103,127 @@ impl Control {
         Control::SmallDense,
         Control::Random,
         Control::OneShot,
+        Control::Permute,
+        Control::ConstantSigns,
+        Control::ShuffleAcross,
+        Control::ShuffleDegrees,
+        Control::Noise(0.1),
+        Control::NoiseKeepingSigns(0.1),
     ];
-
-    /// The word on the command line and in tables.
-    pub fn as_str(self) -> &'static str {
-        match self {
-            Control::Reinit => "reinit",
-            Control::Signs => "signs",
-            Control::Shuffle => "shuffle",
-            Control::Order => "order",
-            Control::SmallDense => "small-dense",
-            Control::Random => "random",
-            Control::OneShot => "one-shot",
-        }
-    }
 
     /// Refuses a network for which this control does not exist, before anything is trained.
     ///
     /// # Errors
-    /// [`Error::Argument`] for [`Control::SmallDense`] of a network that is no multilayer perceptron with hidden layers, whose
-    /// widths it would shrink.
+    /// [`Error::Argument`] for [`Control::SmallDense`] of a network that is no multilayer perceptron with hidden layers,
+    /// whose widths it would shrink, for [`Control::ShuffleAcross`] of a network with a single weight layer, and for noise
+    /// that is not of positive finite size.
     pub fn check(self, network: &Network) -> Result<()> {
-        if self == Control::SmallDense && (network.depth() < 2 || !network.is_multilayer()) {
-            return Err(Error::argument(
-                "controls",
-                "a multilayer perceptron with a hidden layer for small-dense",
-                network.name(),
-            ));
+        let needs = |what: &str| {
+            let got = format!("{} with {} weight layers", network.name(), network.depth());
+            Err(Error::argument("controls", format!("{what} for {self}"), got))
+        };
+        match self {
+            Control::SmallDense if network.depth() < 2 || !network.is_multilayer() => {
+                needs("a multilayer perceptron with a hidden layer")
+            }
+            Control::ShuffleAcross if network.depth() < 2 => needs("a network of several weight layers"),
+            Control::Noise(tau) | Control::NoiseKeepingSigns(tau) => check_tau(self.word(), tau),
+            _ => Ok(()),
         }
-        Ok(())
     }
 
-    /// Trains this control for one round of a run that `plan` made from `seed`.
+    /// What this control is trained from, for one round of a run that `plan` made from `seed`.
     ///
-    /// The streams of `seed` are `fresh` for new initial values, `order-again` for another data order, `shuffle` and
-    /// `random` with the round as replicate for masks, and `small-dense` for the small network, which is trained for
-    /// all steps of the plan.
+    /// The streams of `seed` are `fresh` for new initial values, `order-again` for another data order, `shuffle`, `random`,
+    /// `shuffle-across` and `shuffle-degrees` with the round as replicate for masks, `permute` with the round for places,
+    /// `noise` for both kinds of noise, and `small-dense` for the small network.
     ///
     /// # Errors
-    /// [`Error::Argument`] when the run has no such round or the network has no such control; otherwise as
-    /// [`ImpPlan::train`].
+    /// [`Error::Argument`] when the run has no such round or the network has no such control; as [`Network::preset`].
+    pub fn start(
+        self,
+        plan: &ImpPlan,
+        data: &ImpData<'_>,
+        seed: &Seed,
+        run: &ImpRun,
+        round: usize,
+    ) -> Result<ControlStart> {
+        let network = plan.build_network(data)?;
+        self.check(&network)?;
+        let (Some(ticket), Some(dense)) = (run.rounds.get(round), run.rounds.first()) else {
+            let has = match run.rounds.len() {
+                0 => "none".into(),
+                rounds => format!("0 to {}", rounds - 1),
+            };
+            let expected = format!("a round of the run for {self}, which has {has}");
+            return Err(Error::argument("round", expected, round));
+        };
+        let layout = network.layout();
+        let layers: Vec<Range<usize>> = layout.weight_slots().map(|s| s.range.clone()).collect();
+        let counts: Vec<usize> = layers.iter().map(|range| ticket.mask.kept_in(range.clone())).collect();
+        let fresh = || network.initial::<f32>(&seed.stream("fresh"), &plan.initialisation);
+        let of_round = |name: &str| seed.stream(name).replicate(round as u64);
+        let deviations = || layer_deviations(&run.initial, layout);
+        let before = round
+            .checked_sub(1)
+            .and_then(|before| run.rounds.get(before))
+            .unwrap_or(dense);
+        let rewinds = plan.retraining == Retraining::WeightRewinding;
+        let theirs = if rewinds { &run.rewind } else { &before.outcome.theta };
+        let elsewhere = if rewinds { &run.rewind } else { &dense.outcome.theta };
+        let (mut mask, mut values, mut order) = (ticket.mask.clone(), theirs.clone(), seed.stream("training"));
+        match self {
+            Control::Reinit => values = fresh()?,
+            Control::Signs => values = keep_signs(theirs, &fresh()?)?,
+            Control::Permute => values = permute_kept_within_layers(theirs, &mask, &layers, &of_round("permute"))?,
+            Control::ConstantSigns => values = constant_magnitudes(theirs, layout, &deviations()?)?,
+            Control::Noise(tau) => values = with_noise(theirs, layout, &deviations()?, tau, &seed.stream("noise"))?,
+            Control::NoiseKeepingSigns(tau) => {
+                values = with_noise_keeping_signs(theirs, layout, &deviations()?, tau, &seed.stream("noise"))?;
+            }
+            Control::Order => order = seed.stream("order-again"),
+            Control::Shuffle => mask = shuffle_within_layers(&mask, &layers, &of_round("shuffle"))?,
+            Control::ShuffleAcross => mask = shuffle_across_layers(&mask, &layers, &of_round("shuffle-across"))?,
+            Control::ShuffleDegrees => mask = shuffle_keeping_degrees(&mask, layout, &of_round("shuffle-degrees"))?,
+            Control::Random => mask = random_mask(mask.dimension(), &layers, &counts, &of_round("random"))?,
+            Control::OneShot => {
+                let scores: Vec<f64> = dense.outcome.theta.iter().map(|v| f64::from(v.abs())).collect();
+                mask = keep_highest(&layout.full_mask(), &scores, &layers, &counts)?;
+            }
+            Control::SmallDense => {
+                let small = small_network(&network, counts.iter().sum())?;
+                return Ok(ControlStart {
+                    values: small.initial::<f32>(&seed.stream("small-dense"), &plan.initialisation)?,
+                    mask: small.layout().full_mask(),
+                    network: small,
+                    order,
+                });
+            }
+        }
+        if self.moves_the_mask() {
+            values.clone_from(elsewhere);
+        }
+        Ok(ControlStart {
+            network,
+            mask,
+            values,
+            order,
+        })
+    }
+
+    /// Whether its mask keeps other places than the ticket's.
+    fn moves_the_mask(self) -> bool {
+        matches!(
+            self,
+            Control::Shuffle | Control::ShuffleAcross | Control::ShuffleDegrees | Control::Random | Control::OneShot
+        )
+    }
+
+    /// Trains this control for one round of a run that `plan` made from `seed`: from [`Control::start`] as the ticket was
+    /// trained; the small dense network for all steps of the plan.
+    ///
+    /// # Errors
+    /// As [`Control::start`] and [`ImpPlan::train`].
     ///
     /// Cost: one training.
     pub fn train(
@@ -123,55 +234,20 @@ impl Control {
         run: &ImpRun,
         round: usize,
     ) -> Result<ControlRun> {
-        let network = plan.build_network(data)?;
-        self.check(&network)?;
-        let (Some(ticket), Some(dense)) = (run.rounds.get(round), run.rounds.first()) else {
-            let expected = format!("below the {} rounds of the run", run.rounds.len());
-            return Err(Error::argument("round", expected, round));
+        let ControlStart {
+            network,
+            mask,
+            values,
+            order,
+        } = self.start(plan, data, seed, run, round)?;
+        let whole = plan.build_network(data)?;
+        let dense = run.rounds.first().map_or(&[][..], |dense| &dense.outcome.theta);
+        let teacher = (&whole, dense);
+        let outcome = if self == Control::SmallDense {
+            plan.train_as(&plan.training, &network, data, &mask, &values, 0, &order, Some(teacher))?
+        } else {
+            plan.retrain(&network, data, &mask, &values, &order, teacher)?
         };
-        let layers: Vec<Range<usize>> = network.layout().weight_slots().map(|s| s.range.clone()).collect();
-        let counts: Vec<usize> = layers.iter().map(|range| ticket.mask.kept_in(range.clone())).collect();
-        let fresh = || network.initial::<f32>(&seed.stream("fresh"), &plan.initialisation);
-        let before = round
-            .checked_sub(1)
-            .and_then(|before| run.rounds.get(before))
-            .unwrap_or(dense);
-        let rewinds = plan.retraining == Retraining::WeightRewinding;
-        let theirs = if rewinds { &run.rewind } else { &before.outcome.theta };
-        let elsewhere = if rewinds { &run.rewind } else { &dense.outcome.theta };
-        let teacher = (&network, &dense.outcome.theta[..]);
-        let (mut mask, mut values, mut order) = (ticket.mask.clone(), theirs.clone(), seed.stream("training"));
-        match self {
-            Control::Reinit => values = fresh()?,
-            Control::Signs => values = keep_signs(theirs, &fresh()?)?,
-            Control::Order => order = seed.stream("order-again"),
-            Control::Shuffle => {
-                values.clone_from(elsewhere);
-                mask = shuffle_within_layers(&mask, &layers, &seed.stream("shuffle").replicate(round as u64))?;
-            }
-            Control::Random => {
-                values.clone_from(elsewhere);
-                let stream = seed.stream("random").replicate(round as u64);
-                mask = random_mask(mask.dimension(), &layers, &counts, &stream)?;
-            }
-            Control::OneShot => {
-                values.clone_from(elsewhere);
-                let scores: Vec<f64> = dense.outcome.theta.iter().map(|v| f64::from(v.abs())).collect();
-                mask = keep_highest(&network.layout().full_mask(), &scores, &layers, &counts)?;
-            }
-            Control::SmallDense => {
-                let small = small_network(&network, counts.iter().sum())?;
-                let values = small.initial::<f32>(&seed.stream("small-dense"), &plan.initialisation)?;
-                let mask = small.layout().full_mask();
-                let outcome = plan.train_as(&plan.training, &small, data, &mask, &values, 0, &order, Some(teacher))?;
-                return Ok(ControlRun {
-                    network: small,
-                    mask,
-                    outcome,
-                });
-            }
-        }
-        let outcome = plan.retrain(&network, data, &mask, &values, &order, teacher)?;
         Ok(ControlRun { network, mask, outcome })
     }
 }
@@ -182,158 +258,4 @@ fn small_network(network: &Network, weights: usize) -> Result<Network> {
     hidden.pop();
     let (widths, _) = small_dense_widths(network.inputs(), &hidden, network.classes(), weights)?;
     network.with_hidden_widths(&widths)
-}
-
-impl fmt::Display for Control {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(self.as_str())
-    }
-}
-
-impl FromStr for Control {
-    type Err = Error;
-
-    fn from_str(word: &str) -> Result<Self> {
-        Control::ALL
-            .into_iter()
-            .find(|c| c.as_str() == word)
-            .ok_or_else(|| Error::unknown("control", word, Control::ALL.map(Control::as_str)))
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::networks::Array;
-    use crate::training::{Examples, TrainingPlan};
-
-    struct Small {
-        inputs: Array<f32>,
-        labels: Vec<usize>,
-    }
-
-    impl Small {
-        /// Three classes that one coordinate each tells apart.
-        fn new() -> Self {
-            let labels: Vec<usize> = (0..90).map(|i| i % 3).collect();
-            let inputs = Array::from_fn(90, 6, |i, j| {
-                ((i * 7 + j * 5) % 11) as f32 / 11.0 + if labels[i] == j { 1.0 } else { 0.0 }
-            });
-            Small { inputs, labels }
-        }
-
-        fn view(&self) -> ImpData<'_> {
-            let examples = Examples::labelled(&self.inputs, &self.labels);
-            ImpData {
-                training: examples,
-                validation: examples,
-                test: examples,
-                shape: 6.into(),
-                classes: 3,
-                identity: "small",
-            }
-        }
-    }
-
-    fn plan(network: &str, rewind_step: usize) -> ImpPlan {
-        ImpPlan {
-            network: network.into(),
-            training: TrainingPlan {
-                batch: 30,
-                steps: 12,
-                evaluate_every: 6,
-                ..TrainingPlan::default()
-            },
-            rounds: 2,
-            prune_fraction: 0.4,
-            rewind_step,
-            ..ImpPlan::default()
-        }
-    }
-
-    #[test]
-    fn every_control_changes_what_it_says_and_nothing_else() {
-        let (small, seed) = (Small::new(), Seed::root(4));
-        for rewind_step in [0, 3] {
-            let plan = plan("mlp:9-7:tanh:no-bias", rewind_step);
-            let run = plan.run(&small.view(), &seed, &mut |_| true).unwrap();
-            let network = plan.build_network(&small.view()).unwrap();
-            let ticket = &run.rounds[2];
-            let layer_counts = |mask: &Mask| -> Vec<usize> {
-                network
-                    .layout()
-                    .weight_slots()
-                    .map(|s| mask.kept_in(s.range.clone()))
-                    .collect()
-            };
-            for control in Control::ALL {
-                let trained = control.train(&plan, &small.view(), &seed, &run, 2).unwrap();
-                let theta = &trained.outcome.theta;
-                assert!(
-                    theta
-                        .iter()
-                        .enumerate()
-                        .all(|(i, &v)| trained.mask.keeps(i) || v == 0.0)
-                );
-                // After little training pruning at once may find the very mask of the rounds.
-                if control != Control::OneShot {
-                    assert_ne!(theta, &ticket.outcome.theta, "{control}");
-                }
-                assert_eq!(control.as_str().parse::<Control>().unwrap(), control);
-                match control {
-                    Control::Reinit | Control::Signs | Control::Order => assert_eq!(trained.mask, ticket.mask),
-                    Control::SmallDense => {
-                        assert_eq!(trained.kept(), trained.network.layout().prunable());
-                        assert!(
-                            trained.network.name().ends_with(":tanh:no-bias"),
-                            "{}",
-                            trained.network.name()
-                        );
-                        continue;
-                    }
-                    _ => {
-                        let dense = &run.rounds[0].outcome.theta;
-                        for slot in network.layout().weight_slots().filter(|_| control == Control::OneShot) {
-                            let sizes = |kept: bool| -> Vec<f32> {
-                                let of_kind = slot.range.clone().filter(|&i| trained.mask.keeps(i) == kept);
-                                of_kind.map(|i| dense[i].abs()).collect()
-                            };
-                            let largest_pruned = sizes(false).into_iter().fold(0.0, f32::max);
-                            assert!(largest_pruned <= sizes(true).into_iter().fold(f32::MAX, f32::min));
-                        }
-                        if control != Control::OneShot {
-                            assert_ne!(trained.mask, ticket.mask, "{control}");
-                        }
-                        assert_eq!(layer_counts(&trained.mask), layer_counts(&ticket.mask), "{control}");
-                    }
-                }
-                assert_eq!(trained.outcome.steps, ticket.outcome.steps, "{control}");
-                assert_eq!(trained.kept(), kept_weights(&network, &ticket.mask));
-            }
-        }
-    }
-
-    #[test]
-    fn one_shot_pruning_is_the_first_round_of_iterative_pruning() {
-        let (small, seed, plan) = (Small::new(), Seed::root(6), plan("mlp:9-7", 0));
-        let run = plan.run(&small.view(), &seed, &mut |_| true).unwrap();
-        let once = Control::OneShot.train(&plan, &small.view(), &seed, &run, 1).unwrap();
-        assert_eq!(once.mask, run.rounds[1].mask);
-        assert_eq!(once.outcome.theta, run.rounds[1].outcome.theta);
-    }
-
-    #[test]
-    fn rounds_and_controls_that_do_not_exist_are_refused() {
-        let (small, seed, plan) = (Small::new(), Seed::root(6), plan("linear", 0));
-        let run = plan.run(&small.view(), &seed, &mut |_| true).unwrap();
-        assert!(Control::Reinit.train(&plan, &small.view(), &seed, &run, 3).is_err());
-        assert!(Control::SmallDense.train(&plan, &small.view(), &seed, &run, 1).is_err());
-        assert!(
-            "re-init"
-                .parse::<Control>()
-                .unwrap_err()
-                .to_string()
-                .contains("did you mean 'reinit'")
-        );
-    }
 }

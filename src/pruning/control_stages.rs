@@ -26,7 +26,8 @@ impl Control {
         round: usize,
         keeper: &mut dyn Keeper,
     ) -> Result<(usize, TrainingOutcome)> {
-        let name = format!("round-{round:02}.{self}");
+        // A colon is no part of a file name everywhere.
+        let name = format!("round-{round:02}.{self}").replace(':', "-");
         let identity = format!("{};control={self};round={round}", plan.shared_identity(data, seed));
         if let Some(found) = read(keeper, &name)?.and_then(|bundle| outcome_of(&bundle, &name, &identity)) {
             return Ok(found);

@@ -2,6 +2,7 @@
 
 mod branch;
 mod control_stages;
+mod control_words;
 pub mod controls;
 mod criteria;
 mod edges;
@@ -17,13 +18,15 @@ mod select;
 mod stages;
 
 #[cfg(test)]
+mod branch_tests;
+#[cfg(test)]
 mod imp_tests;
 #[cfg(test)]
 mod retraining_tests;
 #[cfg(test)]
 mod stages_tests;
 
-pub use branch::{Control, ControlRun, kept_weights};
+pub use branch::{Control, ControlRun, ControlStart, kept_weights};
 pub use criteria::{BrainSurgeon, Criterion, CriterionInput};
 pub use edge_popup::{EdgePopup, FrozenWeights, ScoreRanking, Supermask};
 pub use imp::{ImpData, ImpPlan};

@@ -247,7 +247,10 @@ fn a_control_is_trained_once_and_comes_back_to_the_last_bit() {
             );
         }
         assert_eq!((kept, kept_again), (whole.kept(), whole.kept()));
-        let content = memory.kept.get_mut(&format!("round-01.{control}")).unwrap();
+        let content = memory
+            .kept
+            .get_mut(&format!("round-01.{control}").replace(':', "-"))
+            .unwrap();
         content[99] ^= 1;
         assert_eq!(train(&mut memory).1, 1);
     }

@@ -11,6 +11,7 @@ pub mod dynamic_sparsity;
 pub mod gradient_descent;
 pub mod imp_density;
 pub mod linearised_pruning;
+pub mod lucky_support;
 pub mod mask_breakeven;
 pub mod mask_coding;
 pub mod mask_overlap;
@@ -18,6 +19,7 @@ pub mod percolation;
 pub mod registry;
 pub mod relu_variance;
 pub mod scaled_erfc;
+pub mod sign_flip;
 pub mod special;
 pub mod stable_recovery;
 pub mod state_evolution;
@@ -51,6 +53,10 @@ pub static CLOSED_FORMS: &[&ClosedForm] = &[
     &thresholding::SOFT_FORM,
     &thresholding::HARD_FORM,
     &mask_overlap::FORM,
+    &sign_flip::FLIP_FORM,
+    &sign_flip::AGREEMENT_FORM,
+    &lucky_support::SUPPORT_FORM,
+    &lucky_support::REDUNDANCY_FORM,
 ];
 
 /// The closed form of that name.
@@ -177,6 +183,10 @@ mod tests {
             ("soft-threshold-risk", "mean threshold noise-std"),
             ("hard-threshold-risk", "mean threshold noise-std"),
             ("chance-overlap", "candidates first second overlap"),
+            ("sign-flip", "tau"),
+            ("sign-agreement", "drift density"),
+            ("lucky-support", "weights nonzeros signs exceed"),
+            ("redundancy", "units candidates adequate shared failure"),
         ];
         assert_eq!(published.len(), CLOSED_FORMS.len());
         for (name, arguments) in published {

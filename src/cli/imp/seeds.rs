@@ -169,7 +169,7 @@ impl Job<'_> {
 
     /// Names everything that the files of a seed depend on.
     fn identity(&self, number: u32) -> String {
-        let controls: Vec<&str> = self.controls.iter().map(|c| c.as_str()).collect();
+        let controls: Vec<String> = self.controls.iter().map(Control::to_string).collect();
         format!(
             "code={};{};controls={}",
             Build::this().code_hash,
@@ -201,7 +201,7 @@ impl Job<'_> {
                     return Err(Error::Interrupted);
                 }
                 let (kept, outcome) = control.train_kept(self.plan, &data, &stream, &run, round.round, &mut keeper)?;
-                rows.add(round.round, control.as_str(), kept, &outcome, &[])?;
+                rows.add(round.round, &control.to_string(), kept, &outcome, &[])?;
                 bar.inc(1);
             }
         }
