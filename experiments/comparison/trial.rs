@@ -4,8 +4,7 @@ use super::super::tickets::{imp_run, samples, ticket_seed};
 use std::ops::Range;
 use ticketsense::harness::Context;
 use ticketsense::networks::Network;
-use ticketsense::pruning::{ImpPlan, ImpRun, ImpSamples, Round, TrainingOutcome, kept_weights};
-use ticketsense::simulations::percolation::{LayerMask, connectivity};
+use ticketsense::pruning::{ImpPlan, ImpRun, ImpSamples, LivePaths, Round, TrainingOutcome, kept_weights};
 use ticketsense::training::TrainingPlan;
 use ticketsense::{Error, Mask, Result, Seed};
 
@@ -60,21 +59,12 @@ impl Trial {
         kept_weights(&self.network, mask) as f64 / self.network.layout().prunable() as f64
     }
 
-    /// The fraction of the weights that a mask keeps and that lie on a path from an input to an output; none for networks
-    /// that are no multilayer perceptrons.
+    /// The fraction of the weights that a mask keeps and that lie on a path from an input to an output.
     ///
     /// # Errors
-    /// When the mask is of another network.
-    pub fn effective_density(&self, mask: &Mask) -> Result<Option<f64>> {
-        self.network.layout().check_mask(mask)?;
-        if !self.network.is_multilayer() {
-            return Ok(None);
-        }
-        let slots = self.network.layout().weight_slots();
-        let layers: Result<Vec<LayerMask>> = slots
-            .map(|slot| LayerMask::new(slot.shape[0], slot.shape[1], mask.bits()[slot.range.clone()].to_vec()))
-            .collect();
-        Ok(Some(connectivity(&layers?)?.effective_density()))
+    /// When the mask is of another network, or the network has no paths to follow.
+    pub fn effective_density(&self, mask: &Mask) -> Result<f64> {
+        Ok(LivePaths::of(&self.network, mask)?.effective_density())
     }
 
     /// A round of the run.
