@@ -44,6 +44,29 @@ pub fn bootstrap_interval(
     seed: &Seed,
 ) -> Result<Interval> {
     require_sample("sample", values, 2)?;
+    let of = |units: &[usize]| {
+        let sample: Vec<f64> = units.iter().map(|&unit| values[unit]).collect();
+        statistic(&sample)
+    };
+    bootstrap_units(values.len(), of, kind, level, resamples, seed)
+}
+
+/// As [`bootstrap_interval`] for units that are more than one number each, such as networks with all that was measured of
+/// them: `statistic` is given the numbers of the drawn units, `0 … units − 1`, some of them several times.
+///
+/// # Errors
+/// As [`bootstrap_interval`].
+pub fn bootstrap_units(
+    units: usize,
+    statistic: impl Fn(&[usize]) -> f64,
+    kind: BootstrapKind,
+    level: f64,
+    resamples: usize,
+    seed: &Seed,
+) -> Result<Interval> {
+    if units < 2 {
+        return Err(Error::argument("units", "at least 2", units));
+    }
     require_level(level)?;
     if resamples < 100 {
         return Err(Error::argument("resamples", "at least 100", resamples));
@@ -56,18 +79,18 @@ pub fn bootstrap_interval(
         )),
     };
     let mut rng = seed.rng();
-    let mut sample = vec![0.0; values.len()];
+    let mut sample = vec![0; units];
     let mut replicates = Vec::with_capacity(resamples);
     for _ in 0..resamples {
         for entry in &mut sample {
-            *entry = values[rng.random_range(0..values.len())];
+            *entry = rng.random_range(0..units);
         }
         replicates.push(finite(statistic(&sample))?);
     }
     replicates.sort_by(f64::total_cmp);
     let (mut low, mut high) = (0.5 * level, 1.0 - 0.5 * level);
     if kind == BootstrapKind::BiasCorrectedAccelerated && replicates[0] < replicates[resamples - 1] {
-        let observed = finite(statistic(values))?;
+        let observed = finite(statistic(&(0..units).collect::<Vec<_>>()))?;
         // Replicates equal to the observed value count half, as for a statistic with ties it must be.
         let below = replicates.partition_point(|r| *r < observed);
         let not_above = replicates.partition_point(|r| *r <= observed);
@@ -75,7 +98,7 @@ pub fn bootstrap_interval(
         // An observed value outside all replicates is held half a replicate inside.
         let inside = 0.5 / resamples as f64;
         let bias = normal_quantile(share.clamp(inside, 1.0 - inside))?;
-        let acceleration = acceleration(values, &statistic, finite)?;
+        let acceleration = acceleration(units, &statistic, finite)?;
         let adjust = |probability: f64| -> Result<f64> {
             let shifted = bias + normal_quantile(probability)?;
             let stretched = 1.0 - acceleration * shifted;
@@ -97,16 +120,15 @@ pub fn bootstrap_interval(
 
 /// The acceleration `Σd³/(6(Σd²)^{3/2})` from the jackknife, `d` = mean less value of the leave-one-out statistics.
 fn acceleration(
-    values: &[f64],
-    statistic: &impl Fn(&[f64]) -> f64,
+    units: usize,
+    statistic: &impl Fn(&[usize]) -> f64,
     finite: impl Fn(f64) -> Result<f64>,
 ) -> Result<f64> {
-    let mut left = Vec::with_capacity(values.len());
-    let mut jackknife = Vec::with_capacity(values.len());
-    for out in 0..values.len() {
+    let mut left = Vec::with_capacity(units);
+    let mut jackknife = Vec::with_capacity(units);
+    for out in 0..units {
         left.clear();
-        left.extend_from_slice(&values[..out]);
-        left.extend_from_slice(&values[out + 1..]);
+        left.extend((0..units).filter(|unit| *unit != out));
         jackknife.push(finite(statistic(&left))?);
     }
     let mean = jackknife.iter().sum::<f64>() / jackknife.len() as f64;
@@ -157,7 +179,12 @@ mod tests {
         let centre = mean(&values);
         let moment = |power| values.iter().map(|v| (v - centre).powi(power)).sum::<f64>();
         let by_skewness = moment(3) / (6.0 * moment(2).powf(1.5));
-        let jackknife = acceleration(&values, &mean, Ok).unwrap();
+        let jackknife = acceleration(
+            values.len(),
+            &|units: &[usize]| mean(&units.iter().map(|&u| values[u]).collect::<Vec<_>>()),
+            Ok,
+        )
+        .unwrap();
         assert!((jackknife / by_skewness - 1.0).abs() < 1e-10);
     }
 

@@ -1,5 +1,5 @@
 //! Statistics of experiments: exact binomial intervals, threshold fits, lines, paired comparisons, non-inferiority,
-//! multiple testing, resampling.
+//! multiple testing, resampling, variance components.
 //!
 //! Every interval is two-sided at a `level` α, the probability of missing the truth: it covers with probability 1 − α.
 
@@ -12,16 +12,18 @@ pub mod line;
 pub mod logistic;
 pub mod paired;
 pub mod summary;
+pub mod variance_components;
 pub mod weighted_line;
 
 pub use binomial::BinomialCount;
-pub use bootstrap::{BootstrapKind, bootstrap_interval};
+pub use bootstrap::{BootstrapKind, bootstrap_interval, bootstrap_units};
 pub use fisher::{FisherTest, fisher_exact};
 pub use holm::{HolmDecision, holm};
 pub use line::LineFit;
 pub use logistic::{HalfPoint, ThresholdFit, fit_threshold};
 pub use paired::{NonInferiority, NonInferiorityVerdict, PairedComparison};
 pub use summary::{Summary, median, quantile};
+pub use variance_components::{VarianceComponent, crossed_components};
 pub use weighted_line::WeightedLine;
 
 use crate::error::{Error, Result};
