@@ -8,6 +8,8 @@ mod criteria;
 mod edge_popup;
 mod edges;
 mod imp;
+mod mode_connectivity;
+mod paths;
 mod net_trim;
 mod paths;
 mod recovered;
@@ -30,6 +32,7 @@ pub use branch::{Control, ControlRun, ControlStart, kept_weights};
 pub use criteria::{BrainSurgeon, Criterion, CriterionInput};
 pub use edge_popup::{EdgePopup, FrozenWeights, ScoreRanking, Supermask};
 pub use imp::{ImpData, ImpPlan};
+pub use mode_connectivity::{Barrier, PathErrors, PathSamples, Siblings, even_path, path_errors, train_siblings};
 pub use net_trim::{
     LayerSensing, PlantedInputs, PlantedRows, PlantedRowsOutcome, SparseRows, Spread, TrimOrder, TrimRequest, Trimmed,
     TrimmedBy, net_trim,

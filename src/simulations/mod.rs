@@ -6,6 +6,7 @@
 mod coin;
 pub mod percolation;
 pub mod propagation;
+pub mod subset_sum;
 
 use crate::error::{Error, Result};
 use crate::outcome::{Certainty, Estimate};

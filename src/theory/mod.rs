@@ -24,6 +24,7 @@ pub mod special;
 pub mod stable_recovery;
 pub mod state_evolution;
 pub mod structured_cost;
+pub mod subset_sum;
 pub mod support_thresholds;
 pub mod thresholding;
 
