@@ -9,7 +9,6 @@ mod edge_popup;
 mod edges;
 mod imp;
 mod mode_connectivity;
-mod paths;
 mod net_trim;
 mod paths;
 mod recovered;
@@ -38,7 +37,9 @@ pub use net_trim::{
     TrimmedBy, net_trim,
 };
 pub use paths::{LayerPaths, LivePaths};
-pub use recovered::{Recovered, RecoveredBy, RecoveredTicket, RecoveryRequest, SensingProblem};
+pub use recovered::{
+    Recovered, RecoveredBy, RecoveredTicket, RecoveryRequest, Relinearised, RelinearisedMask, SensingProblem,
+};
 pub use retraining::Retraining;
 pub use run::{ImpRun, Round, TrainingOutcome};
 pub use samples::ImpSamples;

@@ -195,7 +195,7 @@ mod tests {
     fn planted_variances_are_found_without_bias() {
         // 2,000 designs of 3 × 4 × 2 levels with these variances; the mean of each estimate must lie within five of its
         // own standard errors, 7 of them: by chance below 5e-6.
-        let planted = [1.0, 0.5, 0.3, 0.2, 0.0, 0.4, 0.25];
+        let planted: [f64; 7] = [1.0, 0.5, 0.3, 0.2, 0.0, 0.4, 0.25];
         let levels = [3_usize, 4, 2];
         let (mut sums, mut squares) = ([0.0; 7], [0.0; 7]);
         let designs = 2000;

@@ -6,9 +6,12 @@ mod columns;
 mod lasso;
 mod niht;
 mod pursuit;
+mod relinearised;
 
 #[cfg(test)]
 mod tests;
+
+pub use relinearised::{Relinearised, RelinearisedMask};
 
 use crate::error::{Error, Result, require_finite};
 use crate::linearize::{Biases, Jacobian, Linearisation, RowTransform};
@@ -204,6 +207,38 @@ impl SensingProblem {
         })
     }
 
+    /// The same problem with the weights that a mask prunes taken out: they are no candidates, and the unit of the damping
+    /// stays.
+    ///
+    /// # Errors
+    /// [`Error::Shape`] when the mask is of another network; [`Error::Numerical`] when it leaves no candidate.
+    pub fn within(mut self, mask: &Mask) -> Result<Self> {
+        self.at.network().layout().check_mask(mask)?;
+        for (candidate, &j) in self.candidate.iter_mut().zip(self.operator.parameters()) {
+            *candidate &= mask.keeps(j);
+        }
+        if self.candidate.iter().any(|candidate| *candidate) {
+            return Ok(self);
+        }
+        Err(Error::numerical(
+            "sensing problem",
+            "the mask leaves no weight whose column is not zero",
+        ))
+    }
+
+    /// The same problem with one budget for all layers together: a request then has a single count.
+    pub fn with_one_budget(mut self) -> Self {
+        self.layers = std::iter::once(0..self.layer_of.len()).collect();
+        self.layer_of.fill(0);
+        self
+    }
+
+    /// Candidates in each layer.
+    pub fn candidates_by_layer(&self) -> Vec<usize> {
+        let count = |layer: &Range<usize>| self.candidate[layer.clone()].iter().filter(|c| **c).count();
+        self.layers.iter().map(count).collect()
+    }
+
     /// The linear model behind the problem.
     pub fn linearisation(&self) -> &Linearisation {
         &self.at
@@ -293,12 +328,8 @@ impl SensingProblem {
             alpha: request.damping * self.mean_square,
             counts: request.counts,
         };
-        let room = |layer: &Range<usize>| self.candidate[layer.clone()].iter().filter(|c| **c).count();
-        let missing = self
-            .layers
-            .iter()
-            .zip(request.counts)
-            .any(|(l, &count)| count > room(l));
+        let room = self.candidates_by_layer();
+        let missing = room.iter().zip(request.counts).any(|(room, count)| count > room);
         let needs_rank = request.solver != RecoveredBy::NormalisedIht && problem.alpha == 0.0;
         if missing || (needs_rank && total > self.rank_bound()) {
             return Ok(problem.unattainable());
