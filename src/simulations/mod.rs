@@ -4,6 +4,7 @@
 //! more replicates extend a run and never change it.
 
 mod coin;
+pub mod dynamic_sparsity;
 pub mod percolation;
 pub mod propagation;
 pub mod subset_sum;

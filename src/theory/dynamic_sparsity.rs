@@ -179,6 +179,19 @@ pub fn stationary_variance(density: f64, weights: usize) -> Result<f64> {
     Ok(density * (1.0 - density) / weights as f64)
 }
 
+/// The probability `1 − (1−r)^T` that a weight which is inactive at the start has been regrown at least once within T
+/// cycles, in every protocol: until then nothing but regrowth with probability r befalls it.
+///
+/// # Errors
+/// [`Error::Argument`] for a probability outside `[0, 1]`.
+pub fn explored(regrow: f64, cycles: usize) -> Result<f64> {
+    require_fraction("regrow", regrow)?;
+    if cycles == 0 {
+        return Ok(0.0);
+    }
+    Ok(-(cycles as f64 * (-regrow).ln_1p()).exp_m1())
+}
+
 fn evaluate(arguments: &Arguments) -> Result<Vec<Quantity>> {
     let density = arguments.real("density")?;
     let regrow = arguments.real("regrow")?;
@@ -285,6 +298,17 @@ mod tests {
         assert_eq!(answer[0].value, super::super::Scalar::Real(0.0));
         assert!(matches!(answer[3].value, super::super::Scalar::Real(v) if v == f64::INFINITY));
         assert_eq!(Protocol::Simultaneous.fixed_point(0.0, 0.0).unwrap(), None);
+    }
+
+    #[test]
+    fn exploration_is_the_complement_of_never_being_regrown() {
+        // 1 − 0.9³ by hand; a certain regrowth explores at once, an impossible one never.
+        assert!((explored(0.1, 3).unwrap() - 0.271).abs() < 1e-15);
+        assert_eq!((explored(1.0, 1).unwrap(), explored(1.0, 0).unwrap()), (1.0, 0.0));
+        assert_eq!(explored(0.0, 1000).unwrap(), 0.0);
+        // Tiny probabilities keep their digits: T r to first order, T² r² / 2 away from it.
+        assert!((explored(1e-14, 50).unwrap() / 5e-13 - 1.0).abs() < 1e-12);
+        assert!(explored(1.1, 2).is_err());
     }
 
     proptest! {
