@@ -1,12 +1,16 @@
-//! Which weights go: criteria, iterative magnitude pruning with rewinding, its controls, and masks by sparse recovery.
+//! Which weights go: criteria, iterative magnitude pruning with rewinding, its controls, dynamic sparse training, hard
+//! thresholds, and masks by sparse recovery.
 
+mod backward_elimination;
 mod branch;
 mod control_stages;
 mod control_words;
 pub mod controls;
 mod criteria;
+mod dynamic;
 mod edge_popup;
 mod edges;
+mod hard_thresholding;
 mod imp;
 mod mode_connectivity;
 mod net_trim;
@@ -21,15 +25,20 @@ mod stages;
 #[cfg(test)]
 mod branch_tests;
 #[cfg(test)]
+mod hard_thresholding_tests;
+#[cfg(test)]
 mod imp_tests;
 #[cfg(test)]
 mod retraining_tests;
 #[cfg(test)]
 mod stages_tests;
 
+pub use backward_elimination::{BackwardElimination, Eliminated, EliminationProblem};
 pub use branch::{Control, ControlRun, ControlStart, kept_weights};
 pub use criteria::{BrainSurgeon, Criterion, CriterionInput};
+pub use dynamic::{DynamicOutcome, DynamicTraining, Exchange, FractionDecay, Growth};
 pub use edge_popup::{EdgePopup, FrozenWeights, ScoreRanking, Supermask};
+pub use hard_thresholding::{HardThresholded, HardThresholding};
 pub use imp::{ImpData, ImpPlan};
 pub use mode_connectivity::{Barrier, PathErrors, PathSamples, Siblings, even_path, path_errors, train_siblings};
 pub use net_trim::{
@@ -40,6 +49,7 @@ pub use paths::{LayerPaths, LivePaths};
 pub use recovered::{
     Recovered, RecoveredBy, RecoveredTicket, RecoveryRequest, Relinearised, RelinearisedMask, SensingProblem,
 };
+pub use recovered::{LinearImp, Recovered, RecoveredBy, RecoveredTicket, RecoveryRequest, SensingProblem};
 pub use retraining::Retraining;
 pub use run::{ImpRun, Round, TrainingOutcome};
 pub use samples::ImpSamples;

@@ -48,7 +48,7 @@ impl Groups {
     }
 
     /// The number of columns.
-    pub(super) fn columns(&self) -> usize {
+    pub fn columns(&self) -> usize {
         self.of_column.len()
     }
 

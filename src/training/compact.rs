@@ -67,6 +67,11 @@ impl<T: Real> Compact<T> {
         self.workspace.follow_statistics(&mut self.theta);
     }
 
+    /// The parameters in the coordinates of the workspace: all of them, in order, where the mask prunes nothing.
+    pub(super) fn theta_mut(&mut self) -> &mut [T] {
+        &mut self.theta
+    }
+
     /// Writes parameters and moments back.
     pub(super) fn write_to(&self, state: &mut TrainingState<T>) {
         self.workspace.scatter(&self.theta, &mut state.theta);

@@ -4,6 +4,7 @@ mod batches;
 mod bundle;
 mod checkpoint;
 mod compact;
+mod exchange;
 mod mixing;
 mod noise;
 mod optimiser;

@@ -229,6 +229,38 @@ impl<'a, T: Real> Trainer<'a, T> {
         until: usize,
         go_on: &mut dyn FnMut(&Evaluation) -> bool,
     ) -> Result<()> {
+        self.walk(state, until, go_on, &mut |_, _| ())
+    }
+
+    /// As [`Trainer::advance`], with all weights moved after every step: `project` is given the number of steps done and
+    /// the parameters, before they are evaluated. This is projected descent; moments are not projected.
+    ///
+    /// # Errors
+    /// [`Error::Argument`] when the mask of this trainer prunes, which is a projection already; otherwise as
+    /// [`Trainer::advance`].
+    pub fn advance_projected(
+        &self,
+        state: &mut TrainingState<T>,
+        until: usize,
+        project: &mut dyn FnMut(usize, &mut [T]),
+    ) -> Result<()> {
+        if self.mask.kept() < self.mask.dimension() {
+            return Err(Error::argument(
+                "mask",
+                "nothing pruned where the steps are projected",
+                self.mask.density(),
+            ));
+        }
+        self.walk(state, until, &mut |_| true, project)
+    }
+
+    fn walk(
+        &self,
+        state: &mut TrainingState<T>,
+        until: usize,
+        go_on: &mut dyn FnMut(&Evaluation) -> bool,
+        project: &mut dyn FnMut(usize, &mut [T]),
+    ) -> Result<()> {
         let until = until.min(self.plan.steps);
         let mut compact = Compact::new(self.network, self.mask, self.plan.batch, state);
         let mut batches = Batches::new(self)?;
@@ -246,6 +278,7 @@ impl<'a, T: Real> Trainer<'a, T> {
             state.step += 1;
             let update = (state.step - state.first_step) as u64;
             compact.step(&optimiser, update);
+            project(state.step, compact.theta_mut());
             state.loss_since += loss;
             state.batches_since += 1;
             if state.step.is_multiple_of(self.plan.evaluate_every) || state.step == self.plan.steps {

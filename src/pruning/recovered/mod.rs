@@ -3,6 +3,7 @@
 //! [`SensingProblem`] is the problem at one point, [`SensingProblem::recover`] solves it.
 
 mod columns;
+mod elimination;
 mod lasso;
 mod niht;
 mod pursuit;
@@ -11,6 +12,7 @@ mod relinearised;
 #[cfg(test)]
 mod tests;
 
+pub use elimination::LinearImp;
 pub use relinearised::{Relinearised, RelinearisedMask};
 
 use crate::error::{Error, Result, require_finite};
@@ -311,13 +313,7 @@ impl SensingProblem {
     /// Cost: three products a weight for OMP; about a hundred products for hard thresholding; for the LASSO a product
     /// an iteration and `2mw²` operations for the Gram matrix of its w working columns.
     pub fn recover(&self, b: &[f64], request: &RecoveryRequest<'_>) -> Result<Recovered> {
-        check_vector("b", b, self.operator.shape().rows)?;
-        if !(request.damping.is_finite() && request.damping >= 0.0) {
-            return Err(Error::argument("damping", "a finite number ≥ 0", request.damping));
-        }
-        if request.counts.len() != self.layers.len() {
-            return Err(Error::shape("counts a layer", self.layers.len(), request.counts.len()));
-        }
+        let (problem, missing) = self.stacked(b, request.damping, request.counts)?;
         let total: usize = request.counts.iter().sum();
         if total == 0 {
             return Err(Error::argument("counts a layer", "at least one weight", 0));
@@ -339,6 +335,29 @@ impl SensingProblem {
             RecoveredBy::NormalisedIht => niht::solve(&problem),
             RecoveredBy::Lasso => lasso::solve(&problem),
         }
+    }
+
+    /// A request behind its checks, and whether some layer has fewer candidates than asked for.
+    fn stacked<'a>(&'a self, b: &'a [f64], damping: f64, counts: &'a [usize]) -> Result<(Stacked<'a>, bool)> {
+        check_vector("b", b, self.operator.shape().rows)?;
+        if !(damping.is_finite() && damping >= 0.0) {
+            return Err(Error::argument("damping", "a finite number ≥ 0", damping));
+        }
+        if counts.len() != self.layers.len() {
+            return Err(Error::shape("counts a layer", self.layers.len(), counts.len()));
+        }
+        if counts.iter().sum::<usize>() == 0 {
+            return Err(Error::argument("counts a layer", "at least one weight", 0));
+        }
+        let room = |layer: &Range<usize>| self.candidate[layer.clone()].iter().filter(|c| **c).count();
+        let missing = self.layers.iter().zip(counts).any(|(l, &count)| count > room(l));
+        let stacked = Stacked {
+            problem: self,
+            b,
+            alpha: damping * self.mean_square,
+            counts,
+        };
+        Ok((stacked, missing))
     }
 }
 

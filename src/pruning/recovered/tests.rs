@@ -9,6 +9,7 @@ use crate::recovery::{Groups, Lasso, Omp, Penalty, Solver};
 use crate::seed::Seed;
 use crate::support::Support;
 use crate::training::Examples;
+use nalgebra::DMatrix;
 use rand::RngExt;
 use rand::seq::index::sample;
 
@@ -358,4 +359,47 @@ fn requests_that_make_no_sense_are_refused() {
             .is_err()
     );
     assert!("ompp".parse::<RecoveredBy>().unwrap_err().to_string().contains("omp"));
+}
+
+#[test]
+fn pruning_in_the_linear_model_is_elimination_on_the_candidates_with_damping_towards_the_point() {
+    for number in 0..3 {
+        let (network, theta, inputs) = example("mlp:8:tanh", number);
+        let problem = SensingProblem::new(&network, &theta, &inputs, RowTransform::Centred).unwrap();
+        let b = problem.right_hand_side(&LABELS[..]).unwrap();
+        let (counts, dense) = ([15, 9], problem.operator().to_dense());
+        let answer = LinearImp { rounds: 2 }.recover(&problem, &b, &counts, 0.1).unwrap();
+        assert_eq!(answer.status, Status::Converged);
+        let ticket = answer.ticket.unwrap();
+        // 48 and 24 columns: 48 (15/48)^½ = 26.8 and 24 (9/24)^½ = 14.7 after the first round.
+        let alpha = 0.1 * problem.mean_square_norm();
+        let mut values = vec![0.0; 72];
+        let mut left: Vec<usize> = (0..72).collect();
+        for keep in [[48, 24], [27, 15], [15, 9]] {
+            let layer = |l: usize| left.iter().copied().filter(move |&j| (j >= 48) == (l == 1));
+            let kept = [0, 1].map(|l| crate::support::largest_by(keep[l], layer(l), |j| f64::abs(values[j])));
+            left = kept.concat();
+            let part = dense.select_columns(&left);
+            let normal = gram(&part) + DMatrix::identity(left.len(), left.len()) * alpha;
+            let prior: Vec<f64> = left
+                .iter()
+                .map(|&j| theta[problem.operator().parameters()[j]])
+                .collect();
+            let columns = DMatrix::from_column_slice(b.len(), 1, &b);
+            let right = transpose_product(&part, &columns).unwrap();
+            let right: Vec<f64> = right.iter().zip(&prior).map(|(r, p)| r + alpha * p).collect();
+            values.fill(0.0);
+            let fit = cholesky::solve_positive_definite(&normal, &right).unwrap();
+            left.iter().zip(fit).for_each(|(&j, v)| values[j] = v);
+        }
+        for (&parameter, value) in problem.operator().parameters().iter().zip(&values) {
+            assert_eq!(ticket.mask.keeps(parameter), *value != 0.0);
+            // The gradient is below 1e-6 of that at zero, and the curvature above α.
+            let bound = 1e-6 * norm(&problem.operator().adjoint(&b).unwrap()) / alpha + 1e-6;
+            assert!((ticket.theta[parameter] - value).abs() <= bound, "{number}");
+        }
+        let refused = LinearImp { rounds: 2 }.recover(&problem, &b, &[49, 9], 0.1).unwrap();
+        assert_eq!((refused.status, refused.ticket), (Status::Unattainable, None));
+        assert!(LinearImp { rounds: 0 }.recover(&problem, &b, &counts, 0.1).is_err());
+    }
 }
