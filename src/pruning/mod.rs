@@ -47,9 +47,8 @@ pub use net_trim::{
 };
 pub use paths::{LayerPaths, LivePaths};
 pub use recovered::{
-    Recovered, RecoveredBy, RecoveredTicket, RecoveryRequest, Relinearised, RelinearisedMask, SensingProblem,
+    LinearImp, Recovered, RecoveredBy, RecoveredTicket, RecoveryRequest, Relinearised, RelinearisedMask, SensingProblem,
 };
-pub use recovered::{LinearImp, Recovered, RecoveredBy, RecoveredTicket, RecoveryRequest, SensingProblem};
 pub use retraining::Retraining;
 pub use run::{ImpRun, Round, TrainingOutcome};
 pub use samples::ImpSamples;
