@@ -1,5 +1,6 @@
 //! A row of the table in the making.
 
+use super::anatomy::Anatomy;
 use super::masks::Masked;
 use ticketsense::row;
 use ticketsense::table::Row;
@@ -27,6 +28,7 @@ pub struct Line {
     before_cut: Option<usize>,
     penalty_ratio: Option<f64>,
     gap: Option<f64>,
+    anatomy: Option<Anatomy>,
 }
 
 impl Line {
@@ -81,6 +83,11 @@ impl Line {
         self
     }
 
+    pub fn examined(mut self, anatomy: Anatomy) -> Line {
+        self.anatomy = Some(anatomy);
+        self
+    }
+
     pub fn row(self) -> Row {
         row![
             self.part,
@@ -104,6 +111,10 @@ impl Line {
             self.before_cut,
             self.penalty_ratio,
             self.gap,
+            self.anatomy.map(|a| a.effective_density),
+            self.anatomy.map(|a| a.dead_units),
+            self.anatomy.map(|a| a.inherited_gain),
+            self.anatomy.map(|a| a.kernel_rank),
         ]
     }
 }

@@ -1,16 +1,18 @@
 //! The arms: who chooses which weights stay, and what that costs.
 
-use super::{DENSITIES, Ticket};
+use super::ticket::Ticket;
+use super::{DENSITIES, RATE, training};
 use ticketsense::harness::Context;
 use ticketsense::linearize::RowTransform;
 use ticketsense::networks::Array;
 use ticketsense::outcome::Status;
 use ticketsense::pruning::controls::random_mask;
 use ticketsense::pruning::{
-    Criterion, CriterionInput, Recovered, RecoveredBy, RecoveryRequest, Scope, SensingProblem, keep_highest,
-    prune_lowest,
+    Criterion, CriterionInput, HardThresholding, LinearImp, Recovered, RecoveredBy, RecoveryRequest, Relinearised,
+    Scope, SensingProblem, Spread, TrimOrder, TrimRequest, TrimmedBy, keep_highest, net_trim, prune_lowest,
 };
 use ticketsense::recovery::Certificate;
+use ticketsense::support::largest_by;
 use ticketsense::theory::mask_overlap::{LayerCounts, chance_overlap};
 use ticketsense::{Mask, Result};
 
@@ -38,6 +40,22 @@ pub enum Arm {
     Random,
     /// Sparse recovery from the labels on the network linearised at a point.
     Recovered(RecoveredBy, Point),
+    /// Iterative magnitude pruning with another order of the data: the ceiling of any overlap.
+    ImpReordered,
+    /// |g ⊙ θ| at θ₀.
+    Snip,
+    /// Layer-wise recovery of the trained layers.
+    NetTrim,
+    /// Descent on the real loss with hard thresholds.
+    HardThresholding,
+    /// Iterative magnitude pruning inside the linear model at θ₀.
+    Elimination,
+    /// Recovery in rounds of linearisation at m ⊙ θ₀.
+    Relinearised,
+    /// One-shot magnitude at θ_T with one budget for all layers.
+    MagnitudeGlobal,
+    /// OMP at θ₀ with one budget for all layers.
+    OmpGlobal,
 }
 
 impl Arm {
@@ -50,12 +68,28 @@ impl Arm {
             Arm::Random => "random".into(),
             Arm::Recovered(solver, Point::Initial) => format!("{solver}@initial"),
             Arm::Recovered(solver, Point::Trained) => format!("{solver}@trained"),
+            Arm::ImpReordered => "imp-reordered".into(),
+            Arm::Snip => "snip@initial".into(),
+            Arm::NetTrim => "net-trim@trained".into(),
+            Arm::HardThresholding => "hard-thresholding".into(),
+            Arm::Elimination => "elimination@initial".into(),
+            Arm::Relinearised => "relinearised@initial".into(),
+            Arm::MagnitudeGlobal => "magnitude@trained:global".into(),
+            Arm::OmpGlobal => "omp@initial:global".into(),
         }
     }
 
     /// Whether it has a damping to choose.
     pub fn is_damped(self) -> bool {
-        matches!(self, Arm::Recovered(..))
+        self.is_recovered_at_initial() || matches!(self, Arm::Recovered(..))
+    }
+
+    /// Whether its mask comes from the linear model at θ₀.
+    pub fn is_recovered_at_initial(self) -> bool {
+        matches!(
+            self,
+            Arm::Recovered(_, Point::Initial) | Arm::Elimination | Arm::Relinearised | Arm::OmpGlobal
+        )
     }
 }
 
@@ -75,7 +109,7 @@ pub struct Masked {
 
 /// Makes the masks of one seed; the problem at each point is set up once.
 pub struct Maker<'a> {
-    ticket: &'a Ticket,
+    pub ticket: &'a Ticket,
     initial: Option<SensingProblem>,
     trained: Option<SensingProblem>,
 }
@@ -92,7 +126,7 @@ impl<'a> Maker<'a> {
         }
     }
 
-    fn theta(&self, point: Point) -> Vec<f64> {
+    pub fn theta(&self, point: Point) -> Vec<f64> {
         let values = match point {
             Point::Initial => &self.ticket.run.initial,
             Point::Trained => &self.ticket.run.rounds[0].outcome.theta,
@@ -100,11 +134,11 @@ impl<'a> Maker<'a> {
         values.iter().map(|&v| f64::from(v)).collect()
     }
 
-    fn problem_on(&self, point: Point, samples: &Array<f64>) -> Result<SensingProblem> {
+    pub fn problem_on(&self, point: Point, samples: &Array<f64>) -> Result<SensingProblem> {
         SensingProblem::new(&self.ticket.network, &self.theta(point), samples, RowTransform::Centred)
     }
 
-    fn problem(&mut self, point: Point) -> Result<&SensingProblem> {
+    pub fn problem(&mut self, point: Point) -> Result<&SensingProblem> {
         let known = match point {
             Point::Initial => &self.initial,
             Point::Trained => &self.trained,
@@ -126,7 +160,7 @@ impl<'a> Maker<'a> {
     }
 
     /// The mask of an arm.
-    pub fn make(&mut self, arm: Arm, density: f64, damping: f64) -> Result<Masked> {
+    pub fn make(&mut self, arm: Arm, density: f64, damping: f64, context: &Context<'_>) -> Result<Masked> {
         let ticket = self.ticket;
         let counts = ticket.counts(density);
         let dense = ticket.training_passes();
@@ -146,23 +180,83 @@ impl<'a> Maker<'a> {
                 )
             }
             Arm::Random => {
-                let layers: Vec<_> = ticket
-                    .network
-                    .layout()
-                    .weight_slots()
-                    .map(|s| s.range.clone())
-                    .collect();
                 let seed = ticket.seed.stream("random").stream(density.to_string());
-                (
-                    random_mask(ticket.network.layout().len(), &layers, &counts, &seed)?,
-                    0.0,
-                )
+                let mask = random_mask(ticket.network.layout().len(), &ticket.layers(), &counts, &seed)?;
+                (mask, 0.0)
             }
             Arm::Recovered(solver, point) => {
                 let labels = ticket.labels.clone();
                 let problem = self.problem(point)?;
                 let b = problem.right_hand_side(&labels)?;
                 return Ok(self.recovered(point, &b, solver, damping, &counts)?.0);
+            }
+            Arm::ImpReordered => {
+                let rounds = ticket.sizes.rounds[usize::from(density != DENSITIES[0])];
+                (self.reordered(density, context)?, rounds as f64 * dense)
+            }
+            Arm::Snip => (self.scored(Criterion::Snip, Point::Initial, &counts)?, 1.0),
+            Arm::NetTrim => return self.net_trim(&counts),
+            Arm::HardThresholding => {
+                // The budget of the dense training; cut weights grow for a tenth of an epoch before they compete again.
+                let method = HardThresholding {
+                    training: training(RATE, ticket.sizes.steps),
+                    every: 4,
+                    ..HardThresholding::default()
+                };
+                let order = ticket.seed.stream("training");
+                let data = ticket.data.view();
+                let found = method.run(&ticket.network, &data, &counts, &ticket.run.initial, &order)?;
+                (found.mask, found.passes)
+            }
+            Arm::Elimination => {
+                let labels = ticket.labels.clone();
+                let rounds = ticket.sizes.rounds[usize::from(density != DENSITIES[0])];
+                let problem = self.problem(Point::Initial)?;
+                let b = problem.right_hand_side(&labels)?;
+                let answer = LinearImp { rounds }.recover(problem, &b, &counts, damping)?;
+                let setup = problem.applications();
+                return Ok(self.told(&answer, setup, counts.iter().sum()));
+            }
+            Arm::Relinearised => {
+                let method = Relinearised {
+                    damping,
+                    ..Relinearised::default()
+                };
+                let theta = self.theta(Point::Initial);
+                let found = method.mask(&ticket.network, &theta, &ticket.samples, &ticket.labels, &counts)?;
+                return Ok(Masked {
+                    kept: found.mask.as_ref().map(|mask| ticket.kept(mask)),
+                    status: found.statuses.last().map_or("-", |status| status.as_str()),
+                    passes: ticket
+                        .sample_passes(found.applications + (method.rounds * ticket.network.classes()) as f64),
+                    mask: found.mask,
+                    ..Masked::default()
+                });
+            }
+            Arm::MagnitudeGlobal => {
+                let scores: Vec<f64> = self.theta(Point::Trained).iter().map(|v| v.abs()).collect();
+                let weights = ticket.network.layout().weights();
+                let mut mask = ticket.network.layout().full_mask();
+                for &j in weights.indices() {
+                    mask.set(j, false);
+                }
+                let largest = largest_by(counts.iter().sum(), weights.indices().iter().copied(), |j| scores[j]);
+                for j in largest {
+                    mask.set(j, true);
+                }
+                (mask, dense)
+            }
+            Arm::OmpGlobal => {
+                let labels = ticket.labels.clone();
+                let problem = self.problem(Point::Initial)?;
+                let (b, setup) = (problem.right_hand_side(&labels)?, problem.applications());
+                let request = RecoveryRequest {
+                    solver: RecoveredBy::Omp,
+                    damping,
+                    counts: &[counts.iter().sum()],
+                };
+                let answer = problem.clone().with_one_budget().recover(&b, &request)?;
+                return Ok(self.told(&answer, setup, counts.iter().sum()));
             }
         };
         Ok(Masked {
@@ -172,6 +266,60 @@ impl<'a> Maker<'a> {
             passes,
             ..Masked::default()
         })
+    }
+
+    /// The mask of iterative pruning from the same initial weights on another order of the data.
+    pub fn reordered(&self, density: f64, context: &Context<'_>) -> Result<Mask> {
+        let ticket = self.ticket;
+        let rates = ticket.plan.layer_rates(&ticket.network)?;
+        let order = ticket.seed.stream("another order");
+        let mut mask = ticket.network.layout().full_mask();
+        for _ in 0..ticket.sizes.rounds[usize::from(density != DENSITIES[0])] {
+            context.check()?;
+            let data = ticket.data.view();
+            let outcome = ticket
+                .plan
+                .train(&ticket.network, &data, &mask, &ticket.run.initial, 0, &order)?;
+            let scores: Vec<f64> = outcome.theta.iter().map(|v| f64::from(v.abs())).collect();
+            mask = prune_lowest(&mask, &scores, &rates, Scope::Layerwise)?;
+        }
+        Ok(mask)
+    }
+
+    /// OMP of every trained layer from its own inputs, the units of a layer competing, each layer behind the pruned ones.
+    fn net_trim(&self, counts: &[usize]) -> Result<Masked> {
+        let ticket = self.ticket;
+        let request = TrimRequest {
+            solver: TrimmedBy::Omp,
+            spread: Spread::Layer,
+            order: TrimOrder::Cascade,
+            counts,
+        };
+        let found = net_trim(&ticket.network, &self.theta(Point::Trained), &ticket.samples, &request)?;
+        let mask = found.ticket.map(|found| found.mask);
+        // One forward pass of the given network and one of the pruned network a layer; the least squares are no passes.
+        let passes = ticket.sample_passes((1 + counts.len()) as f64);
+        Ok(Masked {
+            kept: mask.as_ref().map(|mask| ticket.kept(mask)),
+            mask,
+            status: found.statuses.last().map_or("-", |status| status.as_str()),
+            passes: ticket.training_passes() + passes,
+            ..Masked::default()
+        })
+    }
+
+    /// An answer of the linear model at θ₀ that is no [`RecoveryRequest`] with a budget a layer.
+    fn told(&self, answer: &Recovered, setup: f64, asked: usize) -> Masked {
+        let ticket = self.ticket;
+        let mask = answer.ticket.as_ref().map(|found| &found.mask);
+        let kept = mask.map(|mask| ticket.kept(mask));
+        Masked {
+            mask: mask.filter(|_| kept == Some(asked)).cloned(),
+            kept,
+            status: answer.status.as_str(),
+            passes: ticket.sample_passes(setup + ticket.network.classes() as f64 + answer.applications),
+            ..Masked::default()
+        }
     }
 
     fn scored(&self, criterion: Criterion, point: Point, counts: &[usize]) -> Result<Mask> {
@@ -189,17 +337,11 @@ impl<'a> Maker<'a> {
             training: ticket.data.view().training,
             seed: ticket.seed.stream("criterion"),
         })?;
-        let layers: Vec<_> = ticket
-            .network
-            .layout()
-            .weight_slots()
-            .map(|s| s.range.clone())
-            .collect();
-        keep_highest(&ticket.network.layout().full_mask(), &scores, &layers, counts)
+        keep_highest(&ticket.network.layout().full_mask(), &scores, &ticket.layers(), counts)
     }
 
     /// Recovers at a point, and says what it cost; the second value is the answer itself.
-    fn recovered(
+    pub fn recovered(
         &mut self,
         point: Point,
         b: &[f64],
@@ -220,7 +362,7 @@ impl<'a> Maker<'a> {
         // A product with A or Aᵀ is at most one forward and backward pass over the samples; setting A up takes one
         // backward pass a class.
         let products = problem.applications() + ticket.network.classes() as f64 + answer.applications;
-        let mut passes = products * ticket.samples.rows() as f64 / ticket.training_samples as f64;
+        let mut passes = ticket.sample_passes(products);
         if point == Point::Trained {
             passes += ticket.training_passes();
         }
@@ -240,8 +382,7 @@ impl<'a> Maker<'a> {
             ..Masked::default()
         };
         if let Some(found) = &answer.ticket {
-            let layers = ticket.network.layout().weight_slots();
-            let kept: usize = layers.map(|s| found.mask.kept_in(s.range.clone())).sum();
+            let kept = ticket.kept(&found.mask);
             masked.kept = Some(kept);
             masked.before_cut = Some(answer.nonzeros_before_cut.iter().sum());
             // A solver that explained the data with fewer weights has no mask of these counts: nothing is padded.
@@ -258,7 +399,7 @@ impl<'a> Maker<'a> {
         self.overlap_of(mask, reference)
     }
 
-    fn overlap_of(&mut self, mask: &Mask, reference: &Mask) -> Result<(usize, f64)> {
+    pub fn overlap_of(&mut self, mask: &Mask, reference: &Mask) -> Result<(usize, f64)> {
         let ticket = self.ticket;
         let problem = self.problem(Point::Initial)?;
         let (mut shared, mut layers) = (0, Vec::new());
@@ -290,81 +431,5 @@ impl<'a> Maker<'a> {
         let mut theta = self.theta(Point::Initial);
         mask.apply(&mut theta)?;
         self.problem(Point::Initial)?.linearisation().relative_error(&theta)
-    }
-
-    /// The overlap with the ticket that iterative pruning finds at the primary density from the same initial weights on
-    /// another order of the data.
-    pub fn ceiling(&mut self, context: &Context<'_>) -> Result<usize> {
-        let ticket = self.ticket;
-        let rates = ticket.plan.layer_rates(&ticket.network)?;
-        let order = ticket.seed.stream("another order");
-        let mut mask = ticket.network.layout().full_mask();
-        for _ in 0..ticket.sizes.rounds[0] {
-            context.check()?;
-            let data = ticket.data.view();
-            let outcome = ticket
-                .plan
-                .train(&ticket.network, &data, &mask, &ticket.run.initial, 0, &order)?;
-            let scores: Vec<f64> = outcome.theta.iter().map(|v| f64::from(v.abs())).collect();
-            mask = prune_lowest(&mask, &scores, &rates, Scope::Layerwise)?;
-        }
-        Ok(self.overlap(&mask, DENSITIES[0])?.0)
-    }
-
-    /// OMP at θ₀ on targets from planted data to labels, at the primary density; and the agreement of the masks from two
-    /// halves of the samples.
-    pub fn ladder(&mut self, damping: f64) -> Result<Vec<Rung>> {
-        let ticket = self.ticket;
-        let counts = ticket.counts(DENSITIES[0]);
-        let widen = |values: &[f32]| -> Vec<f64> { values.iter().map(|&v| f64::from(v)).collect() };
-        let sparse = widen(&ticket.run.rounds[ticket.sizes.rounds[0]].outcome.theta);
-        let dense = self.theta(Point::Trained);
-        let of_ticket = ticket.network.outputs(&sparse, &ticket.samples)?;
-        let of_dense = ticket.network.outputs(&dense, &ticket.samples)?;
-        let problem = self.problem(Point::Initial)?;
-        let targets = [
-            ("R0 planted, undamped", 0.0, problem.planted(&sparse)?),
-            ("R0 planted", damping, problem.planted(&sparse)?),
-            ("R1 ticket outputs", damping, problem.right_hand_side(&of_ticket)?),
-            ("R2 dense outputs", damping, problem.right_hand_side(&of_dense)?),
-            ("R3 labels", damping, problem.right_hand_side(&ticket.labels)?),
-        ];
-        let mut rungs = Vec::new();
-        for (name, damping, b) in targets {
-            let masked = self
-                .recovered(Point::Initial, &b, RecoveredBy::Omp, damping, &counts)?
-                .0;
-            let overlap = match &masked.mask {
-                Some(mask) => Some(self.overlap(mask, DENSITIES[0])?),
-                None => None,
-            };
-            rungs.push((name, damping, masked, overlap));
-        }
-        let mut halves = Vec::new();
-        // Samples by class, dealt alternately: both halves hold every class.
-        let mut order: Vec<usize> = (0..ticket.labels.len()).collect();
-        order.sort_by_key(|&i| (ticket.labels[i], i));
-        for half in 0..2 {
-            let rows: Vec<usize> = order.iter().copied().skip(half).step_by(2).collect();
-            let labels: Vec<usize> = rows.iter().map(|&i| ticket.labels[i]).collect();
-            let problem = self.problem_on(Point::Initial, &ticket.samples.select_rows(&rows)?)?;
-            let b = problem.right_hand_side(&labels)?;
-            let request = RecoveryRequest {
-                solver: RecoveredBy::Omp,
-                damping,
-                counts: &counts,
-            };
-            halves.push(problem.recover(&b, &request)?);
-        }
-        if let (Some(a), Some(b)) = (&halves[0].ticket, &halves[1].ticket) {
-            let overlap = self.overlap_of(&a.mask, &b.mask)?;
-            let masked = Masked {
-                kept: Some(counts.iter().sum()),
-                status: halves[0].status.as_str(),
-                ..Masked::default()
-            };
-            rungs.push(("split-half", damping, masked, Some(overlap)));
-        }
-        Ok(rungs)
     }
 }

@@ -4,23 +4,24 @@
 //! again. A *main* cell makes every arm's mask for one seed, trains each for real from m ⊙ θ₀ and tests it once. On the
 //! first few seeds it also climbs the *ladder* of targets, from planted data to labels, which locates a failure.
 
+mod anatomy;
 mod claims;
+mod compare;
 mod draw;
+mod ladder;
 mod line;
 mod masks;
+mod pilot;
+mod ticket;
 
-use super::tickets::{imp_run, samples, ticket_seed};
-use line::Line;
-use masks::{Arm, Maker, Point};
-use ticketsense::data::Dataset;
+use masks::{Arm, Point};
+use ticketsense::Result;
 use ticketsense::harness::figures::Figure;
 use ticketsense::harness::{Budget, Cell, Claim, Context, Experiment, Scale};
-use ticketsense::networks::{Array, Initialisation, Loss, Network};
-use ticketsense::pruning::controls::shuffle_within_layers;
-use ticketsense::pruning::{Criterion, ImpPlan, ImpRun, ImpSamples, RecoveredBy, Scope, TrainingOutcome};
+use ticketsense::networks::{Initialisation, Loss};
+use ticketsense::pruning::{Criterion, ImpPlan, RecoveredBy, Scope};
 use ticketsense::table::{Column, Row, Table};
 use ticketsense::training::{Optimiser, TrainingPlan};
-use ticketsense::{Mask, Result, Seed};
 
 /// Nominal densities: the primary one first.
 const DENSITIES: [f64; 2] = [0.1, 0.05];
@@ -55,7 +56,8 @@ const COLUMNS: &[Column] = &[
     Column::real("density", "", "Nominal fraction of the weights kept."),
     Column::text(
         "mask",
-        "own: the arm's mask; shuffled: the same counts at random places within layers.",
+        "own: the arm's mask; shuffled: the same counts at random places within layers; fresh: the arm's mask over fresh \
+         initial values.",
     ),
     Column::integer("kept", "", "Weights kept; empty where the arm is unattainable."),
     Column::text("status", "How the recovery ended; - for an arm that recovers nothing."),
@@ -101,6 +103,22 @@ const COLUMNS: &[Column] = &[
     Column::integer("before_cut", "", "Nonzeros before the cut to the counts."),
     Column::real("penalty_ratio", "", "Smallest λ/λ_max over the layers, for the LASSO."),
     Column::real("gap", "", "Relative duality gap of the penalised value, for the LASSO."),
+    Column::real(
+        "effective_density",
+        "",
+        "Fraction of the weights that is kept and lies on a path from an input to an output.",
+    ),
+    Column::integer("dead_units", "", "Hidden units that are on no such path."),
+    Column::real(
+        "inherited_gain",
+        "",
+        "Product over the layers of ρσ_w²/2 of the kept initial weights: 1 for the dense network on average.",
+    ),
+    Column::real(
+        "kernel_rank",
+        "",
+        "Participation ratio (tr K)²/tr K² of the tangent kernel of the masked network at m⊙θ₀ on 40 samples, of at most 360.",
+    ),
 ];
 
 /// The experiment.
@@ -136,6 +154,15 @@ impl Sizes {
                 &[0.0, 0.03, 0.1, 0.3, 1.0, 100.0],
                 &[0.0, 0.03, 0.1, 0.3, 1.0, 100.0],
             ),
+        }
+    }
+
+    /// Pilot seeds of an arm.
+    fn pilots_of(&self, arm: Arm) -> usize {
+        if arm.is_damped() {
+            self.damped_pilots
+        } else {
+            self.pilots
         }
     }
 
@@ -196,16 +223,33 @@ fn arms(density: f64, scale: Scale) -> Vec<Arm> {
             }
         }
     }
+    if density == DENSITIES[0] || scale == Scale::Paper {
+        arms.extend([
+            Arm::ImpReordered,
+            Arm::Snip,
+            Arm::NetTrim,
+            Arm::HardThresholding,
+            Arm::Elimination,
+            Arm::Relinearised,
+            Arm::MagnitudeGlobal,
+            Arm::OmpGlobal,
+        ]);
+    }
     arms
 }
 
 /// Whether an arm's mask is also shuffled within layers and trained again.
 fn shuffled(arm: Arm, density: f64) -> bool {
     match arm {
-        Arm::Random => false,
+        Arm::Random | Arm::ImpReordered | Arm::MagnitudeGlobal | Arm::OmpGlobal => false,
         Arm::Recovered(..) | Arm::Imp => true,
         _ => density == DENSITIES[0],
     }
+}
+
+/// Whether an arm's mask is also trained from fresh initial values.
+fn reinitialised(arm: Arm, density: f64) -> bool {
+    density == DENSITIES[0] && (arm == Arm::Imp || arm.is_recovered_at_initial())
 }
 
 impl Experiment for LinearizedTickets {
@@ -227,12 +271,7 @@ impl Experiment for LinearizedTickets {
         for density in DENSITIES {
             // The slowest solvers come last on the list of arms and go first here.
             for arm in arms(density, scale).into_iter().rev() {
-                let pilots = if arm.is_damped() {
-                    sizes.damped_pilots
-                } else {
-                    sizes.pilots
-                };
-                for pilot in 0..pilots {
+                for pilot in 0..sizes.pilots_of(arm) {
                     cells.push(
                         Cell::new()
                             .problem("seed", PILOT + pilot)
@@ -253,9 +292,9 @@ impl Experiment for LinearizedTickets {
             let density = cell.real("density")?;
             let arm = arms(density, context.scale()).into_iter().find(|a| a.name() == name);
             let arm = arm.ok_or_else(|| ticketsense::Error::argument("arm", "one of this scale", name))?;
-            return pilot_rows(arm, density, number, context, sizes);
+            return pilot::rows(arm, density, number, context, sizes);
         }
-        main_rows(number, context, sizes)
+        compare::rows(number, context, sizes)
     }
 
     fn claims(&self) -> &'static [Claim] {
@@ -275,262 +314,5 @@ impl Experiment for LinearizedTickets {
 
     fn uses_data(&self) -> bool {
         true
-    }
-}
-
-/// What belongs to one seed.
-struct Ticket {
-    data: ImpSamples,
-    plan: ImpPlan,
-    network: Network,
-    run: ImpRun,
-    seed: Seed,
-    samples: Array<f64>,
-    labels: Vec<usize>,
-    /// One pass over the training set, in samples.
-    training_samples: usize,
-    sizes: Sizes,
-}
-
-impl Ticket {
-    fn new(context: &Context<'_>, number: usize, sizes: Sizes) -> Result<Ticket> {
-        context.check()?;
-        let dataset: &Dataset = context.data()?;
-        let plan = sizes.plan();
-        let run = imp_run(context, &plan, number)?;
-        let data = samples(context)?;
-        let seed = ticket_seed(context, number);
-        let chosen = dataset.stratified(sizes.samples, &seed.stream("samples"))?;
-        Ok(Ticket {
-            network: plan.build_network(&data.view())?,
-            samples: dataset.batch(&chosen)?,
-            labels: dataset.labels_of(&chosen)?,
-            training_samples: data.view().training.inputs.rows(),
-            data,
-            plan,
-            run,
-            seed,
-            sizes,
-        })
-    }
-
-    /// The mask of iterative pruning at a density.
-    fn reference(&self, density: f64) -> &Mask {
-        let place = usize::from(density != DENSITIES[0]);
-        &self.run.rounds[self.sizes.rounds[place]].mask
-    }
-
-    fn counts(&self, density: f64) -> Vec<usize> {
-        let mask = self.reference(density);
-        let slots = self.network.layout().weight_slots();
-        slots.map(|slot| mask.kept_in(slot.range.clone())).collect()
-    }
-
-    /// Trains `m ⊙ θ₀` on the data order of iterative pruning.
-    fn train(&self, mask: &Mask, rate: f64) -> Result<TrainingOutcome> {
-        let plan = ImpPlan {
-            training: training(rate, self.sizes.steps),
-            ..self.plan.clone()
-        };
-        let order = self.seed.stream("training");
-        plan.train(&self.network, &self.data.view(), mask, &self.run.initial, 0, &order)
-    }
-
-    fn validation(outcome: &TrainingOutcome) -> f64 {
-        outcome.history.last().map_or(f64::NAN, |e| e.validation_accuracy)
-    }
-
-    /// Passes over the training set of one training.
-    fn training_passes(&self) -> f64 {
-        (self.sizes.steps * self.plan.training.batch) as f64 / self.training_samples as f64
-    }
-
-    fn shuffle(&self, mask: &Mask, arm: Arm, density: f64) -> Result<Mask> {
-        let layers: Vec<_> = self.network.layout().weight_slots().map(|s| s.range.clone()).collect();
-        let seed = self
-            .seed
-            .stream("shuffled")
-            .stream(arm.name())
-            .stream(density.to_string());
-        shuffle_within_layers(mask, &layers, &seed)
-    }
-}
-
-/// Validation accuracies of one arm on one pilot seed: damping, rate, own mask, shuffled mask.
-type Trial = [f64; 4];
-
-fn pilot(arm: Arm, density: f64, number: usize, context: &Context<'_>, sizes: Sizes) -> Result<Vec<Trial>> {
-    let identity = format!(
-        "arm={};density={density};seed={number};{}",
-        arm.name(),
-        sizes.identity()
-    );
-    let bytes = context.shared("linearized-tickets-pilot", &identity, |_| {
-        let ticket = Ticket::new(context, number, sizes)?;
-        let mut maker = Maker::new(&ticket);
-        let dampings = if arm.is_damped() { sizes.dampings } else { &[0.0] };
-        let mut bytes = Vec::new();
-        for &damping in dampings {
-            context.check()?;
-            let mask = maker.make(arm, density, damping)?.mask;
-            for rate in RATES {
-                let (mut own, mut other) = (f64::NAN, f64::NAN);
-                if let Some(mask) = &mask {
-                    own = Ticket::validation(&ticket.train(mask, rate)?);
-                    if shuffled(arm, density) {
-                        other = Ticket::validation(&ticket.train(&ticket.shuffle(mask, arm, density)?, rate)?);
-                    }
-                }
-                bytes.extend([damping, rate, own, other].iter().flat_map(|v| v.to_le_bytes()));
-            }
-        }
-        Ok(bytes)
-    })?;
-    let numbers: Vec<f64> = bytes
-        .chunks_exact(8)
-        .map(|b| f64::from_le_bytes([b[0], b[1], b[2], b[3], b[4], b[5], b[6], b[7]]))
-        .collect();
-    Ok(numbers.chunks_exact(4).map(|t| [t[0], t[1], t[2], t[3]]).collect())
-}
-
-fn pilot_rows(arm: Arm, density: f64, number: usize, context: &Context<'_>, sizes: Sizes) -> Result<Vec<Row>> {
-    let mut rows = Vec::new();
-    for [damping, rate, own, other] in pilot(arm, density, number, context, sizes)? {
-        for (mask, accuracy) in [("own", own), ("shuffled", other)] {
-            if accuracy.is_finite() {
-                rows.push(
-                    Line::new("pilot", number, &arm.name(), density, mask)
-                        .tuned(arm.is_damped().then_some(damping), rate)
-                        .validated(accuracy)
-                        .row(),
-                );
-            }
-        }
-    }
-    Ok(rows)
-}
-
-/// What the pilot seeds chose for an arm: the damping, and a learning rate for the mask and one for its shuffle.
-struct Choice {
-    damping: f64,
-    own: f64,
-    shuffled: f64,
-}
-
-/// The trial of highest mean validation accuracy over the pilot seeds, the first of equals.
-fn choose(arm: Arm, density: f64, context: &Context<'_>, sizes: Sizes) -> Result<Choice> {
-    let pilots = if arm.is_damped() {
-        sizes.damped_pilots
-    } else {
-        sizes.pilots
-    };
-    let mut sums: Vec<Trial> = Vec::new();
-    for number in 0..pilots {
-        let trials = pilot(arm, density, PILOT + number, context, sizes)?;
-        if sums.is_empty() {
-            sums = trials;
-        } else {
-            for (sum, trial) in sums.iter_mut().zip(trials) {
-                sum[2] += trial[2];
-                sum[3] += trial[3];
-            }
-        }
-    }
-    let best = |trials: &mut dyn Iterator<Item = &Trial>, column: usize| {
-        let mut best: Option<Trial> = None;
-        for trial in trials {
-            if trial[column].is_finite() && best.is_none_or(|b| trial[column] > b[column]) {
-                best = Some(*trial);
-            }
-        }
-        best
-    };
-    let own = best(&mut sums.iter(), 2).unwrap_or([1.0, RATE, 0.0, 0.0]);
-    let same = sums.iter().filter(|t| t[0] == own[0]);
-    let other = best(&mut same.into_iter(), 3).unwrap_or(own);
-    Ok(Choice {
-        damping: own[0],
-        own: own[1],
-        shuffled: other[1],
-    })
-}
-
-fn main_rows(number: usize, context: &Context<'_>, sizes: Sizes) -> Result<Vec<Row>> {
-    let mut choices = Vec::new();
-    for density in DENSITIES {
-        for arm in arms(density, context.scale()) {
-            choices.push((arm, density, choose(arm, density, context, sizes)?));
-        }
-    }
-    let ticket = Ticket::new(context, number, sizes)?;
-    let mut maker = Maker::new(&ticket);
-    let dense = &ticket.run.rounds[0].outcome;
-    let mut rows = vec![
-        Line::new("main", number, "dense", 1.0, "own")
-            .tuned(None, RATE)
-            .validated(Ticket::validation(dense))
-            .tested(dense.test_accuracy)
-            .row(),
-    ];
-    let climbs = number < FIRST + sizes.ladder_seeds;
-    let ceiling = if climbs { Some(maker.ceiling(context)?) } else { None };
-    for (arm, density, choice) in &choices {
-        context.check()?;
-        let (arm, density) = (*arm, *density);
-        let masked = context.time(&arm.name(), || maker.make(arm, density, choice.damping))?;
-        let damping = arm.is_damped().then_some(choice.damping);
-        let line = Line::new("main", number, &arm.name(), density, "own").tuned(damping, choice.own);
-        let Some(mask) = &masked.mask else {
-            rows.push(line.made(&masked).row());
-            continue;
-        };
-        let outcome = ticket.train(mask, choice.own)?;
-        let reference = ceiling.filter(|_| density == DENSITIES[0]);
-        rows.push(
-            line.made(&masked)
-                .against(maker.overlap(mask, density)?, reference)
-                .linear(maker.linearisation_error(mask)?)
-                .validated(Ticket::validation(&outcome))
-                .tested(outcome.test_accuracy)
-                .row(),
-        );
-        if shuffled(arm, density) {
-            let other = ticket.shuffle(mask, arm, density)?;
-            let outcome = ticket.train(&other, choice.shuffled)?;
-            let mut line = Line::new("main", number, &arm.name(), density, "shuffled").tuned(damping, choice.shuffled);
-            line.kept = Some(other.kept_weights(&ticket));
-            rows.push(
-                line.validated(Ticket::validation(&outcome))
-                    .tested(outcome.test_accuracy)
-                    .row(),
-            );
-        }
-    }
-    if let Some(ceiling) = ceiling {
-        let chosen = choices.iter().find(|(arm, density, _)| {
-            *arm == Arm::Recovered(RecoveredBy::Omp, Point::Initial) && *density == DENSITIES[0]
-        });
-        let damping = chosen.map_or(1.0, |c| c.2.damping);
-        for (name, damping, masked, reference) in maker.ladder(damping)? {
-            let mut line = Line::new("ladder", number, name, DENSITIES[0], "own").made(&masked);
-            line.damping = Some(damping);
-            rows.push(match reference {
-                Some(overlap) => line.against(overlap, (name != "split-half").then_some(ceiling)).row(),
-                None => line.row(),
-            });
-        }
-    }
-    Ok(rows)
-}
-
-/// Weights kept, biases apart.
-trait KeptWeights {
-    fn kept_weights(&self, ticket: &Ticket) -> usize;
-}
-
-impl KeptWeights for Mask {
-    fn kept_weights(&self, ticket: &Ticket) -> usize {
-        let slots = ticket.network.layout().weight_slots();
-        slots.map(|slot| self.kept_in(slot.range.clone())).sum()
     }
 }

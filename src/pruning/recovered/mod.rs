@@ -315,17 +315,6 @@ impl SensingProblem {
     pub fn recover(&self, b: &[f64], request: &RecoveryRequest<'_>) -> Result<Recovered> {
         let (problem, missing) = self.stacked(b, request.damping, request.counts)?;
         let total: usize = request.counts.iter().sum();
-        if total == 0 {
-            return Err(Error::argument("counts a layer", "at least one weight", 0));
-        }
-        let problem = Stacked {
-            problem: self,
-            b,
-            alpha: request.damping * self.mean_square,
-            counts: request.counts,
-        };
-        let room = self.candidates_by_layer();
-        let missing = room.iter().zip(request.counts).any(|(room, count)| count > room);
         let needs_rank = request.solver != RecoveredBy::NormalisedIht && problem.alpha == 0.0;
         if missing || (needs_rank && total > self.rank_bound()) {
             return Ok(problem.unattainable());
@@ -349,8 +338,8 @@ impl SensingProblem {
         if counts.iter().sum::<usize>() == 0 {
             return Err(Error::argument("counts a layer", "at least one weight", 0));
         }
-        let room = |layer: &Range<usize>| self.candidate[layer.clone()].iter().filter(|c| **c).count();
-        let missing = self.layers.iter().zip(counts).any(|(l, &count)| count > room(l));
+        let room = self.candidates_by_layer();
+        let missing = room.iter().zip(counts).any(|(room, count)| count > room);
         let stacked = Stacked {
             problem: self,
             b,

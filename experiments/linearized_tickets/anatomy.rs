@@ -1,0 +1,61 @@
+//! What of a masked network is left before it is trained: paths, scale, and the tangent kernel.
+
+use super::ticket::Ticket;
+use ticketsense::linearize::{Biases, Linearisation, RowTransform};
+use ticketsense::pruning::LivePaths;
+use ticketsense::simulations::percolation::{LayerMask, connectivity};
+use ticketsense::{Mask, Result, Support};
+
+/// Samples of the tangent kernel.
+const SAMPLES: usize = 40;
+
+/// The state of `m ⊙ θ₀`.
+#[derive(Clone, Copy, Debug)]
+pub struct Anatomy {
+    pub effective_density: f64,
+    pub dead_units: usize,
+    pub inherited_gain: f64,
+    pub kernel_rank: f64,
+}
+
+impl Anatomy {
+    /// Examines a mask over the initial weights.
+    pub fn of(ticket: &Ticket, mask: &Mask) -> Result<Self> {
+        let network = &ticket.network;
+        let mut theta: Vec<f64> = ticket.run.initial.iter().map(|&v| f64::from(v)).collect();
+        mask.apply(&mut theta)?;
+        let (mut layers, mut gain) = (Vec::new(), 1.0);
+        for slot in network.layout().weight_slots() {
+            let bits = mask.bits()[slot.range.clone()].to_vec();
+            layers.push(LayerMask::new(slot.shape[0], slot.shape[1], bits)?);
+            let energy: f64 = theta[slot.range.clone()].iter().map(|w| w * w).sum();
+            // ρσ_w²/2 with σ_w² the mean square of the kept weights times the fan-in.
+            gain *= energy / (2.0 * slot.shape[0] as f64);
+        }
+        Ok(Anatomy {
+            effective_density: LivePaths::of(network, mask)?.effective_density(),
+            dead_units: connectivity(&layers)?.dead_hidden_units(),
+            inherited_gain: gain,
+            kernel_rank: kernel_rank(ticket, mask, &theta)?,
+        })
+    }
+}
+
+/// `(tr K)²/tr K²` of the kernel `K = A Aᵀ` in the kept weights, outputs centred and biases free.
+fn kernel_rank(ticket: &Ticket, mask: &Mask, theta: &[f64]) -> Result<f64> {
+    let rows: Vec<usize> = (0..SAMPLES.min(ticket.samples.rows())).collect();
+    let weights = ticket.network.layout().weights();
+    let kept: Vec<usize> = weights.indices().iter().copied().filter(|&j| mask.keeps(j)).collect();
+    let at = Linearisation::new(&ticket.network, theta, &ticket.samples.select_rows(&rows)?)?;
+    let support = Support::new(kept, theta.len())?;
+    let kernel = at
+        .jacobian(&support, RowTransform::Centred, Biases::Free)?
+        .tangent_kernel();
+    let squares: f64 = kernel.iter().map(|v| v * v).sum();
+    // A network without a live path has no kernel.
+    Ok(if squares > 0.0 {
+        kernel.trace().powi(2) / squares
+    } else {
+        0.0
+    })
+}
