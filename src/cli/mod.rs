@@ -11,6 +11,7 @@ mod linearize;
 mod list;
 mod path;
 mod progress;
+mod prune;
 mod recovers;
 mod repeat;
 mod reproduce;
@@ -53,7 +54,7 @@ macro_rules! commands {
 
 /// Every command, in the order of the help.
 pub static COMMANDS: &[Command] = commands![
-    reproduce, list, describe, claims, draw, imp, linearize, solve, path, recovers, certify, theory
+    reproduce, list, describe, claims, draw, imp, prune, linearize, solve, path, recovers, certify, theory
 ];
 
 /// The name of the global flag for JSON.

@@ -2,6 +2,7 @@
 //! thresholds, and masks by sparse recovery.
 
 mod backward_elimination;
+mod allocation;
 mod branch;
 mod control_stages;
 mod control_words;
@@ -19,6 +20,7 @@ mod recovered;
 mod retraining;
 mod run;
 mod samples;
+mod scored;
 mod select;
 mod stages;
 
@@ -33,6 +35,7 @@ mod retraining_tests;
 #[cfg(test)]
 mod stages_tests;
 
+pub use allocation::Allocation;
 pub use backward_elimination::{BackwardElimination, Eliminated, EliminationProblem};
 pub use branch::{Control, ControlRun, ControlStart, kept_weights};
 pub use criteria::{BrainSurgeon, Criterion, CriterionInput};
@@ -41,16 +44,12 @@ pub use edge_popup::{EdgePopup, FrozenWeights, ScoreRanking, Supermask};
 pub use hard_thresholding::{HardThresholded, HardThresholding};
 pub use imp::{ImpData, ImpPlan};
 pub use mode_connectivity::{Barrier, PathErrors, PathSamples, Siblings, even_path, path_errors, train_siblings};
-pub use net_trim::{
-    LayerSensing, PlantedInputs, PlantedRows, PlantedRowsOutcome, SparseRows, Spread, TrimOrder, TrimRequest, Trimmed,
-    TrimmedBy, net_trim,
-};
+pub use net_trim::{LayerSensing, PlantedInputs, PlantedRows, PlantedRowsOutcome, SparseRows, Spread, TrimOrder, TrimRequest, Trimmed, TrimmedBy, net_trim};
 pub use paths::{LayerPaths, LivePaths};
-pub use recovered::{
-    LinearImp, Recovered, RecoveredBy, RecoveredTicket, RecoveryRequest, Relinearised, RelinearisedMask, SensingProblem,
-};
+pub use recovered::{LinearImp, Recovered, RecoveredBy, RecoveredTicket, RecoveryRequest, Relinearised, RelinearisedMask, SensingProblem};
 pub use retraining::Retraining;
 pub use run::{ImpRun, Round, TrainingOutcome};
 pub use samples::ImpSamples;
+pub use scored::{ScoredMask, ScoredPruning};
 pub use select::{LayerRate, Scope, keep_highest, prune_lowest, survivors};
 pub use stages::{Keeper, StageFolder};

@@ -78,7 +78,8 @@ pub fn command() -> clap::Command {
             "criterion",
             "NAME",
             "magnitude",
-            "What decides who stays: magnitude, optimal-brain-damage or random",
+            "What decides who stays, scored after every training: magnitude, optimal-brain-damage, optimal-brain-surgeon, snip, \
+             gradient-weight, grasp, synflow, movement, magnitude-increase or random",
         ))
         .arg(
             usual(

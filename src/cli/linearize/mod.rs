@@ -113,7 +113,10 @@ fn samples(dataset: &Dataset, count: usize, seed: &Seed) -> Result<Array<f64>> {
 }
 
 /// Parameters and mask of a checkpoint, which must be one of this network.
-fn checkpoint(path: &Path, network: &Network) -> Result<(Vec<f64>, Option<Mask>)> {
+///
+/// # Errors
+/// When it cannot be read or is one of another network.
+pub(super) fn checkpoint(path: &Path, network: &Network) -> Result<(Vec<f64>, Option<Mask>)> {
     let bundle = Bundle::load(path)?;
     let identity = bundle.field("identity", "the identity of a training", Value::as_str)?;
     let made_by = identity.split(';').next().unwrap_or_default();
@@ -144,7 +147,10 @@ fn checkpoint(path: &Path, network: &Network) -> Result<(Vec<f64>, Option<Mask>)
 }
 
 /// A mask from zeros and ones, one a parameter or one a weight.
-fn read_mask(path: &Path, network: &Network) -> Result<Mask> {
+///
+/// # Errors
+/// When it cannot be read or does not fit the network.
+pub(super) fn read_mask(path: &Path, network: &Network) -> Result<Mask> {
     let values = npy::read_vector(path)?;
     let layout = network.layout();
     if let Some((place, value)) = values.iter().enumerate().find(|(_, v)| **v != 0.0 && **v != 1.0) {
