@@ -23,6 +23,7 @@ mod samples;
 mod scored;
 mod select;
 mod stages;
+mod structured;
 
 #[cfg(test)]
 mod branch_tests;
@@ -53,3 +54,4 @@ pub use samples::ImpSamples;
 pub use scored::{ScoredMask, ScoredPruning};
 pub use select::{LayerRate, Scope, keep_highest, prune_lowest, survivors};
 pub use stages::{Keeper, StageFolder};
+pub use structured::{Extracted, UnitChoice, UnitFamily, UnitKind, UnitNorm, Units};
