@@ -4,6 +4,9 @@
 
 mod columns;
 mod elimination;
+mod group;
+#[cfg(test)]
+mod group_tests;
 mod lasso;
 mod niht;
 mod pursuit;
@@ -14,6 +17,7 @@ mod tests;
 
 pub use elimination::LinearImp;
 pub use relinearised::{Relinearised, RelinearisedMask};
+pub use group::RecoveredUnits;
 
 use crate::error::{Error, Result, require_finite};
 use crate::linearize::{Biases, Jacobian, Linearisation, RowTransform};

@@ -248,6 +248,19 @@ impl Units {
         Ok(sums)
     }
 
+    /// The family and unit that each parameter feeds, for weights.
+    pub(in crate::pruning) fn fed_by_weights(&self) -> Vec<Option<(usize, usize)>> {
+        let mut fed = vec![None; self.network.layout().len()];
+        for weight in &self.weights {
+            let slot = &self.network.layout().slots()[weight.slot];
+            let columns = slot.len() / slot.shape[0];
+            for (at, index) in slot.range.clone().enumerate() {
+                fed[index] = weight.rows.unit(at / columns);
+            }
+        }
+        fed
+    }
+
     /// Keeps the units of largest score, `counts[f]` in family f; ties by number.
     ///
     /// # Errors
