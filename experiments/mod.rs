@@ -11,6 +11,7 @@ mod doctoring;
 mod iterative_magnitude_pruning;
 mod jacobian_sensing;
 mod linearized_tickets;
+mod mask_shuffling;
 mod percolation;
 mod phase_transition;
 mod pruned_masks;
@@ -25,6 +26,8 @@ mod sparse_cost;
 mod stable_recovery;
 mod support_recovery_thresholds;
 mod thresholding;
+mod ticket_fragility;
+mod ticket_interaction;
 mod tickets;
 
 use ticketsense::harness::Experiment;
@@ -34,6 +37,9 @@ pub static EXPERIMENTS: &[&dyn Experiment] = &[
     &linearized_tickets::LinearizedTickets,
     &iterative_magnitude_pruning::IterativeMagnitudePruning,
     &rewinding::Rewinding,
+    &ticket_fragility::TicketFragility,
+    &mask_shuffling::MaskShuffling,
+    &ticket_interaction::TicketInteraction,
     &phase_transition::PhaseTransition,
     &rip_certificates::RipCertificates,
     &jacobian_sensing::JacobianSensing,

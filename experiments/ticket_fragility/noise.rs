@@ -1,0 +1,119 @@
+//! Noise on the initial weights of tickets and of the dense network.
+
+use super::super::comparison::{DENSE, Line, MAIN, PILOT, Trial, Tuning, validation_accuracy};
+use super::{COLUMNS, plan, rounds};
+use ticketsense::harness::{Context, Scale};
+use ticketsense::pruning::{Control, ControlStart, ImpPlan};
+use ticketsense::table::Row;
+use ticketsense::{Mask, Result};
+
+/// The sizes of the noise.
+pub fn sizes(scale: Scale) -> &'static [f64] {
+    scale.pick(&[0.1, 3.0], &[0.1, 0.3, 1.0, 3.0], &[0.03, 0.1, 0.3, 1.0, 3.0])
+}
+
+/// The ticket as it was found.
+pub const TICKET: &str = "imp";
+/// The ticket's mask over fresh initial values.
+pub const REINIT: &str = "imp reinit";
+
+/// The arm of a control of the ticket, or of the dense network.
+pub fn arm(of: &str, control: Control) -> String {
+    format!("{of} {control}")
+}
+
+fn tuning(scale: Scale) -> Tuning {
+    Tuning {
+        kind: "ticket-fragility",
+        rates: scale.pick(&[3e-3], &[3e-3, 1e-2], &[1.2e-3, 3e-3, 6e-4]),
+        seeds: scale.pick(1, 2, 4),
+    }
+}
+
+/// A seed whose arms are looked at in the end alone.
+pub fn trial(context: &Context<'_>, plan: &ImpPlan, number: usize) -> Result<Trial> {
+    let mut trial = Trial::new(context, plan, number)?;
+    trial.plan.training.evaluate_every = trial.plan.training.steps;
+    Ok(trial)
+}
+
+/// What an arm is trained from: the ticket of a round, or the dense network for round 0, changed by a control.
+fn start(trial: &Trial, control: Option<Control>, round: usize) -> Result<(Mask, Vec<f32>)> {
+    let Some(control) = control else {
+        return Ok((trial.round(round)?.mask.clone(), trial.run.rewind.clone()));
+    };
+    let data = trial.samples.view();
+    let ControlStart { mask, values, .. } = control.start(&trial.plan, &data, &trial.seed, &trial.run, round)?;
+    Ok((mask, values))
+}
+
+fn rate(context: &Context<'_>, name: &str, control: Option<Control>, round: usize) -> Result<f64> {
+    let plan = plan(context.scale());
+    let setting = format!("{plan:?};arm={name};round={round}");
+    tuning(context.scale()).rate(context, &setting, |number, rate| {
+        let trial = trial(context, &plan, number)?;
+        let (mask, values) = start(&trial, control, round)?;
+        Ok(validation_accuracy(&trial.train(&mask, &values, 0, rate)?))
+    })
+}
+
+/// The fraction of the kept weights whose sign differs.
+fn flipped(trial: &Trial, mask: &Mask, values: &[f32]) -> f64 {
+    let kept = trial.network.layout().weights();
+    let kept: Vec<usize> = kept.indices().iter().copied().filter(|&i| mask.keeps(i)).collect();
+    let differ = kept.iter().filter(|&&i| values[i] * trial.run.rewind[i] < 0.0);
+    differ.count() as f64 / kept.len().max(1) as f64
+}
+
+fn row(
+    context: &Context<'_>,
+    trial: &Trial,
+    part: &str,
+    name: &str,
+    control: Option<Control>,
+    round: usize,
+) -> Result<Row> {
+    context.check()?;
+    let (mask, values) = start(trial, control, round)?;
+    let rate = rate(context, name, control, round)?;
+    let outcome = trial.train(&mask, &values, 0, rate)?;
+    let density = if round == 0 { 1.0 } else { trial.density(&mask) };
+    let mut line = Line::new(part, trial.number, name, density)
+        .masked(trial, &mask)?
+        .trained(&outcome, rate);
+    if let Some(tau) = control.and_then(Control::tau) {
+        line = line.with("tau", tau).with("flipped", flipped(trial, &mask, &values));
+    }
+    line.row(COLUMNS)
+}
+
+/// A dense network that fixes the margin.
+pub fn pilot(context: &Context<'_>, number: usize) -> Result<Vec<Row>> {
+    let dense = ImpPlan {
+        rounds: 0,
+        ..plan(context.scale())
+    };
+    let trial = trial(context, &dense, number)?;
+    Ok(vec![row(context, &trial, PILOT, DENSE, None, 0)?])
+}
+
+/// The dense network and the tickets of one seed, with every noise.
+pub fn main(context: &Context<'_>, number: usize) -> Result<Vec<Row>> {
+    let scale = context.scale();
+    let trial = trial(context, &plan(scale), number)?;
+    let mut rows = vec![row(context, &trial, MAIN, DENSE, None, 0)?];
+    for &tau in sizes(scale) {
+        let control = Control::Noise(tau);
+        rows.push(row(context, &trial, MAIN, &arm(DENSE, control), Some(control), 0)?);
+    }
+    for &round in rounds(scale) {
+        rows.push(row(context, &trial, MAIN, TICKET, None, round)?);
+        rows.push(row(context, &trial, MAIN, REINIT, Some(Control::Reinit), round)?);
+        for &tau in sizes(scale) {
+            for control in [Control::Noise(tau), Control::NoiseKeepingSigns(tau)] {
+                rows.push(row(context, &trial, MAIN, &arm(TICKET, control), Some(control), round)?);
+            }
+        }
+    }
+    Ok(rows)
+}
