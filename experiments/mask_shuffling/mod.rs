@@ -10,9 +10,8 @@ use super::comparison::{DENSE, FIRST_PILOT, Line, MAIN, PILOT, SHARED, Trial, Tu
 use super::tickets;
 use ticketsense::harness::figures::Figure;
 use ticketsense::harness::{Budget, Cell, Claim, Context, Experiment, Scale};
-use ticketsense::networks::Targets;
 use ticketsense::pruning::controls::{shuffle_across_layers, shuffle_keeping_degrees, shuffle_within_layers};
-use ticketsense::pruning::{ImpPlan, LayerRate, Scope, keep_highest, prune_lowest};
+use ticketsense::pruning::{Criterion, CriterionInput, ImpPlan, LayerRate, Scope, keep_highest, prune_lowest};
 use ticketsense::table::{Column, Row, Table};
 use ticketsense::{Error, Mask, Result};
 
@@ -222,14 +221,15 @@ fn treated(trial: &Trial, source: &str, treatment: &str, round: usize) -> Result
     }
 }
 
-/// `|w_i ∂L/∂w_i|` at the initial weights over all training samples (Lee, Ajanthan & Torr, ICLR 2019).
+/// What the loss says of every weight before any training (Lee, Ajanthan & Torr, ICLR 2019).
 fn sensitivities(trial: &Trial) -> Result<Vec<f64>> {
-    let data = trial.samples.view();
-    let targets = Targets::Labels(data.training.labels);
-    let loss = trial.plan.training.loss;
-    let (_, gradient) = trial
-        .network
-        .gradient(&trial.run.initial, data.training.inputs, targets, loss)?;
-    let products = trial.run.initial.iter().zip(gradient);
-    Ok(products.map(|(w, g)| f64::from((w * g).abs())).collect())
+    Criterion::Snip.scores(&CriterionInput {
+        network: &trial.network,
+        theta: &trial.run.initial,
+        mask: &trial.network.layout().full_mask(),
+        initial: &trial.run.initial,
+        loss: trial.plan.training.loss,
+        training: trial.samples.view().training,
+        seed: trial.seed.stream("criterion"),
+    })
 }

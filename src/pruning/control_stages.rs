@@ -2,16 +2,17 @@
 
 use super::branch::Control;
 use super::imp::{ImpData, ImpPlan};
+use super::mask_report::MaskReport;
 use super::run::{ImpRun, TrainingOutcome};
 use super::stages::{Keeper, read};
 use crate::error::Result;
 use crate::seed::Seed;
 use crate::training::Bundle;
-use serde_json::{Value, json};
+use serde_json::json;
 use std::path::Path;
 
 impl Control {
-    /// As [`Control::train`], unless the keeper has the outcome already: how many weights were trained, and the outcome
+    /// As [`Control::train`], unless the keeper has the outcome already: what there is to say of its mask, and the outcome
     /// with an empty list of parameters, of which no more than the counts and curves are kept.
     ///
     /// # Errors
@@ -25,7 +26,7 @@ impl Control {
         run: &ImpRun,
         round: usize,
         keeper: &mut dyn Keeper,
-    ) -> Result<(usize, TrainingOutcome)> {
+    ) -> Result<(MaskReport, TrainingOutcome)> {
         // A colon is no part of a file name everywhere.
         let name = format!("round-{round:02}.{self}").replace(':', "-");
         let identity = format!("{};control={self};round={round}", plan.shared_identity(data, seed));
@@ -33,26 +34,26 @@ impl Control {
             return Ok(found);
         }
         let trained = self.train(plan, data, seed, run, round)?;
-        let kept = trained.kept();
+        let report = MaskReport::of(&trained.network, &trained.mask)?;
         let mut outcome = trained.outcome;
         outcome.theta = Vec::new();
         let mut bundle = Bundle::new(json!({
             "kind": "control of iterative pruning",
             "identity": identity,
-            "kept": kept,
+            "mask": report.describe(),
             "outcome": outcome.describe(),
         }));
         outcome.put(&mut bundle);
         keeper.keep(&name, &bundle.to_bytes()?)?;
-        Ok((kept, outcome))
+        Ok((report, outcome))
     }
 }
 
-fn outcome_of(bundle: &Bundle, name: &str, identity: &str) -> Option<(usize, TrainingOutcome)> {
+fn outcome_of(bundle: &Bundle, name: &str, identity: &str) -> Option<(MaskReport, TrainingOutcome)> {
     if bundle.description()["identity"] != identity {
         return None;
     }
-    let kept = bundle.field("kept", "a count", Value::as_u64).ok()? as usize;
+    let report = MaskReport::get(&bundle.description()["mask"])?;
     let outcome = TrainingOutcome::get(Path::new(name), name, &bundle.description()["outcome"], bundle).ok()?;
-    Some((kept, outcome))
+    Some((report, outcome))
 }

@@ -14,6 +14,7 @@ mod edge_popup;
 mod edges;
 mod hard_thresholding;
 mod imp;
+mod mask_report;
 mod mode_connectivity;
 mod net_trim;
 mod paths;
@@ -48,6 +49,7 @@ pub use dynamic::{DynamicOutcome, DynamicTraining, Exchange, FractionDecay, Grow
 pub use edge_popup::{EdgePopup, FrozenWeights, ScoreRanking, Supermask};
 pub use hard_thresholding::{HardThresholded, HardThresholding};
 pub use imp::{ImpData, ImpPlan};
+pub use mask_report::MaskReport;
 pub use mode_connectivity::{Barrier, PathErrors, PathSamples, Siblings, even_path, path_errors, train_siblings};
 pub use net_trim::{LayerSensing, PlantedInputs, PlantedRows, PlantedRowsOutcome, SparseRows, Spread, TrimOrder, TrimRequest, Trimmed, TrimmedBy, net_trim};
 pub use paths::{LayerPaths, LivePaths};

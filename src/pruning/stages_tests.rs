@@ -234,8 +234,8 @@ fn a_control_is_trained_once_and_comes_back_to_the_last_bit() {
                 .unwrap();
             (found, memory.rounds_kept - before)
         };
-        let ((kept, outcome), first) = train(&mut memory);
-        let ((kept_again, again), second) = train(&mut memory);
+        let ((report, outcome), first) = train(&mut memory);
+        let ((report_again, again), second) = train(&mut memory);
         assert_eq!((first, second), (1, 0));
         let whole = control.train(&small(1), &data, &Seed::root(5), &run, 1).unwrap();
         // The first evaluation has no training loss, and no number equals NaN.
@@ -246,7 +246,7 @@ fn a_control_is_trained_once_and_comes_back_to_the_last_bit() {
                 (whole.outcome.test_loss, whole.outcome.steps)
             );
         }
-        assert_eq!((kept, kept_again), (whole.kept(), whole.kept()));
+        assert_eq!((report.kept, &report), (whole.kept(), &report_again));
         let content = memory
             .kept
             .get_mut(&format!("round-01.{control}").replace(':', "-"))

@@ -54,15 +54,18 @@ fn every_training_has_its_row_and_every_round_its_mask() {
     let rows = lines(&out.0.join("table.csv"));
     assert_eq!(
         rows[0],
-        "seed,round,branch,density,kept,test_accuracy,test_loss,early_stop_step,status,steps,diverged_at,emptied"
+        "seed,round,branch,density,effective_density,kept,test_accuracy,test_loss,early_stop_step,status,steps,diverged_at,emptied,dead"
     );
     assert_eq!(rows.len(), 1 + 2 * 9);
     // Half of 768 and 96, a quarter of 80; then half of 384 and 48, a quarter of 60.
-    assert!(
-        rows[2].starts_with(&format!("0,1,ticket,{},492,", 492.0 / 944.0)),
-        "{}",
-        rows[2]
+    let ticket: Vec<&str> = rows[2].split(',').collect();
+    assert_eq!(
+        [&ticket[..4], &ticket[5..6]].concat(),
+        ["0", "1", "ticket", &(492.0 / 944.0).to_string(), "492"]
     );
+    let effective: f64 = ticket[4].parse().unwrap();
+    assert!(effective > 0.25 && effective <= 492.0 / 944.0, "{effective}");
+    assert_eq!(said["rounds"][0]["effective_density"], 1.0);
     for (round, kept) in [(0, 944), (1, 492), (2, 192 + 24 + 45)] {
         let mask = npy::read_vector(out.0.join(format!("seed-1/round-{round:02}.mask.npy"))).unwrap();
         // One 0 or 1 a parameter: the 30 biases are never pruned.
@@ -197,7 +200,13 @@ fn a_layer_pruned_away_is_warned_of_and_a_divergence_has_its_step() {
         text.contains("Warning: round 1: dense1.weight is pruned away whole in 1 of 1 seed."),
         "{text}"
     );
-    assert!(lines(&out.0.join("table.csv"))[2].ends_with(",dense1.weight"));
+    assert!(lines(&out.0.join("table.csv"))[2].ends_with(",dense1.weight,dense0.weight dense1.weight dense2.weight"));
+    assert!(
+        text.contains(
+            "Warning: round 1, ticket: nothing passes dense2.weight from an input to an output in 1 of 1 seed."
+        ),
+        "{text}"
+    );
     let broken = [
         "--optimiser",
         "sgd",
@@ -280,6 +289,44 @@ fn more_rounds_and_an_interrupted_seed_go_on_from_the_stages_that_are_there() {
 }
 
 #[test]
+fn every_control_has_its_word_in_the_table_and_an_effective_density() {
+    let out = Folder::new("imp-controls");
+    let words = [
+        "reinit",
+        "signs",
+        "constant-signs",
+        "permute",
+        "noise:0.1",
+        "noise-keeping-signs:0.1",
+        "shuffle",
+        "shuffle-across",
+        "shuffle-degrees",
+        "random",
+        "order",
+        "small-dense",
+        "one-shot",
+    ];
+    let list = words.join(",");
+    let arguments = with(&["--seeds", "1", "--controls", &list, "--out", out.str(), "--json"]);
+    let said = json(&arguments);
+    assert_eq!(said["rounds"].as_array().unwrap().len(), 1 + 2 * (1 + words.len()));
+    for word in words {
+        let rows = said["rounds"]
+            .as_array()
+            .unwrap()
+            .iter()
+            .filter(|row| row["branch"] == word);
+        let rows: Vec<&Value> = rows.collect();
+        assert_eq!(rows.len(), 2, "{word}");
+        for row in rows {
+            let [effective, density] = ["effective_density", "density"].map(|name| row[name].as_f64().unwrap());
+            assert!(effective > 0.0 && effective <= density, "{word}: {effective} {density}");
+        }
+    }
+    assert_eq!(json(&arguments)["seeds_reused"], 1);
+}
+
+#[test]
 fn what_cannot_be_is_refused_before_anything_is_trained() {
     let folder = Folder::new("imp-refused");
     let out = folder.0.join("out");
@@ -287,6 +334,9 @@ fn what_cannot_be_is_refused_before_anything_is_trained() {
     for (option, value, words) in [
         ("--controls", "reinitt", "did you mean 'reinit'"),
         ("--controls", "order,order", "each control once"),
+        ("--controls", "noise:0.1,noise:1e-1", "each control once"),
+        ("--controls", "noise", "noise:TAU"),
+        ("--controls", "shuffle:2", "shuffle without a number"),
         ("--criterion", "magnitud", "did you mean 'magnitude'"),
         ("--scope", "globl", "did you mean 'global'"),
         ("--optimiser", "adan", "did you mean 'adam'"),

@@ -87,9 +87,11 @@ pub fn command() -> clap::Command {
                 "LIST",
                 "",
                 "Trained beside the ticket of every round, joined by commas: reinit (fresh weights), signs (fresh \
-                 magnitudes, old signs), shuffle (mask shuffled within layers), order (another data order), random \
-                 (random mask of equal counts), small-dense (a dense network of as many weights), one-shot (pruned at \
-                 once)",
+                 magnitudes, old signs), constant-signs (old signs alone), permute (old weights at other kept places), \
+                 noise:TAU and noise-keeping-signs:TAU (old weights with noise of so many of their standard deviations), \
+                 shuffle (mask shuffled within layers), shuffle-across (across layers), shuffle-degrees (within layers, every \
+                 row and column keeps its count), random (random mask of equal counts), order (another data order), \
+                 small-dense (a dense network of as many weights), one-shot (pruned at once)",
             )
             .hide_default_value(true),
         )

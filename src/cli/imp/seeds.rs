@@ -13,7 +13,7 @@ use std::sync::atomic::{AtomicU32, Ordering};
 use std::sync::{Mutex, PoisonError};
 use ticketsense::data::npy;
 use ticketsense::harness::{Build, Stop};
-use ticketsense::pruning::{Control, ImpPlan, ImpRun, ImpSamples, StageFolder, TrainingOutcome, kept_weights};
+use ticketsense::pruning::{Control, ImpPlan, ImpRun, ImpSamples, MaskReport, StageFolder, TrainingOutcome};
 use ticketsense::table::{Column, Table};
 use ticketsense::{Error, Result, Seed, files, row};
 
@@ -23,6 +23,12 @@ pub const COLUMNS: &[Column] = &[
     Column::integer("round", "", "Pruning rounds before this training."),
     Column::text("branch", "What was trained: dense, ticket, or a control."),
     Column::real("density", "1", "Fraction of the network's weights that were trained."),
+    Column::real(
+        "effective_density",
+        "1",
+        "Fraction of the network's weights that were trained and lie on a path from an input to an output; empty for a \
+         network of which no path can be followed.",
+    ),
     Column::integer("kept", "weights", "Weights that were trained, biases not counted."),
     Column::real("test_accuracy", "1", "Accuracy on the test samples at the end."),
     Column::real(
@@ -45,6 +51,10 @@ pub const COLUMNS: &[Column] = &[
     Column::text(
         "emptied",
         "Layers of the ticket of which no weight is left, joined by spaces.",
+    ),
+    Column::text(
+        "dead",
+        "Layers and sides of shortcuts that nothing passes from an input to an output, joined by spaces.",
     ),
 ];
 
@@ -191,17 +201,21 @@ impl Job<'_> {
             bar.inc(1);
             may_go_on()
         })?;
-        let mut rows = Rows::new(number, network.layout().prunable());
+        let mut rows = Rows::new(number);
+        let weights = network.layout().prunable();
         for round in &run.rounds {
             let branch = if round.round == 0 { DENSE } else { TICKET };
-            let kept = kept_weights(&network, &round.mask);
-            rows.add(round.round, branch, kept, &round.outcome, &round.emptied)?;
+            let report = MaskReport::of(&network, &round.mask)?;
+            rows.add(round.round, branch, &report, &round.outcome, &round.emptied)?;
             for control in self.controls.iter().filter(|_| round.round > 0) {
                 if !may_go_on() {
                     return Err(Error::Interrupted);
                 }
-                let (kept, outcome) = control.train_kept(self.plan, &data, &stream, &run, round.round, &mut keeper)?;
-                rows.add(round.round, &control.to_string(), kept, &outcome, &[])?;
+                let (mut report, outcome) =
+                    control.train_kept(self.plan, &data, &stream, &run, round.round, &mut keeper)?;
+                // Densities are of the network that is pruned, of a small dense one too.
+                report = of_network(report, weights);
+                rows.add(round.round, &control.to_string(), &report, &outcome, &[])?;
                 bar.inc(1);
             }
         }
@@ -286,18 +300,31 @@ fn forget_others(stages: &Path) -> Result<()> {
     Ok(())
 }
 
+/// A report of another network with its counts as fractions of so many weights.
+fn of_network(report: MaskReport, weights: usize) -> MaskReport {
+    let scale = report.weights as f64 / weights as f64;
+    MaskReport {
+        effective_density: report.effective_density.map(|density| density * scale),
+        weights,
+        ..report
+    }
+}
+
+/// Names joined by spaces; nothing for none.
+fn joined(names: &[String]) -> Option<String> {
+    Some(names.join(" ")).filter(|names| !names.is_empty())
+}
+
 struct Rows {
     seed: u32,
-    weights: usize,
     table: Table,
     history: Table,
 }
 
 impl Rows {
-    fn new(seed: u32, weights: usize) -> Self {
+    fn new(seed: u32) -> Self {
         Rows {
             seed,
-            weights,
             table: Table::new(COLUMNS),
             history: Table::new(HISTORY_COLUMNS),
         }
@@ -307,7 +334,7 @@ impl Rows {
         &mut self,
         round: usize,
         branch: &str,
-        kept: usize,
+        report: &MaskReport,
         outcome: &TrainingOutcome,
         emptied: &[String],
     ) -> Result<()> {
@@ -316,15 +343,17 @@ impl Rows {
             self.seed,
             round,
             branch,
-            kept as f64 / self.weights as f64,
-            kept,
+            report.density(),
+            report.effective_density,
+            report.kept,
             outcome.test_accuracy,
             finite(outcome.test_loss),
             outcome.early_stop_step(),
             outcome.status.as_str(),
             outcome.steps,
             outcome.diverged_at,
-            Some(emptied.join(" ")).filter(|names| !names.is_empty())
+            joined(emptied),
+            joined(&report.dead)
         ])?;
         for evaluation in &outcome.history {
             self.history.push(row![

@@ -36,6 +36,8 @@ struct Line {
     round: i64,
     branch: String,
     density: f64,
+    /// None where no path can be followed.
+    effective_density: Option<f64>,
     kept: f64,
     accuracy: Summary,
     /// Accuracy of the ticket of the same seed minus this branch's.
@@ -47,6 +49,8 @@ struct Line {
     diverged: usize,
     /// Layers of which nothing is left, with the number of seeds that have lost them.
     emptied: BTreeMap<String, usize>,
+    /// The same of layers and sides of shortcuts that nothing passes.
+    dead: BTreeMap<String, usize>,
 }
 
 /// The summary of a table, for people and for programs.
@@ -85,7 +89,8 @@ fn lines(table: &Table) -> Result<Vec<Line>> {
         let (mut accuracies, mut losses, mut stops) = (Vec::new(), Vec::new(), Vec::new());
         let mut differences = Vec::new();
         let (mut density, mut kept, mut diverged) = (0.0, 0.0, 0);
-        let (mut diverged_at, mut emptied) = (Vec::new(), BTreeMap::new());
+        let (mut diverged_at, mut emptied, mut dead) = (Vec::new(), BTreeMap::new(), BTreeMap::new());
+        let mut effective = Vec::new();
         for record in table.iter() {
             if record.integer("round")? != round || record.text("branch")? != branch {
                 continue;
@@ -99,13 +104,16 @@ fn lines(table: &Table) -> Result<Vec<Line>> {
             losses.extend(record.optional_real("test_loss")?);
             stops.extend(record.optional_real("early_stop_step")?);
             density += record.real("density")?;
+            effective.extend(record.optional_real("effective_density")?);
             kept += record.real("kept")?;
             if record.text("status")? == "diverged" {
                 diverged += 1;
                 diverged_at.push(record.integer("diverged_at")?);
             }
-            for layer in record.text("emptied")?.split_whitespace() {
-                *emptied.entry(layer.to_string()).or_insert(0) += 1;
+            for (column, names) in [("emptied", &mut emptied), ("dead", &mut dead)] {
+                for name in record.text(column)?.split_whitespace() {
+                    *names.entry(name.to_string()).or_insert(0) += 1;
+                }
             }
         }
         let seeds = accuracies.len() as f64;
@@ -118,6 +126,7 @@ fn lines(table: &Table) -> Result<Vec<Line>> {
             round,
             branch,
             density: density / seeds,
+            effective_density: (!effective.is_empty()).then(|| effective.iter().sum::<f64>() / effective.len() as f64),
             kept: kept / seeds,
             accuracy: Summary::of(&accuracies)?,
             ticket_minus: match differences.is_empty() {
@@ -137,6 +146,7 @@ fn lines(table: &Table) -> Result<Vec<Line>> {
             diverged,
             diverged_at,
             emptied,
+            dead,
         });
     }
     Ok(lines)
@@ -159,6 +169,7 @@ fn mean(summary: &Summary, digits: usize) -> Result<String> {
 
 fn text(about: &About, lines: &[Line]) -> Result<String> {
     let mut out = String::new();
+    let width = lines.iter().map(|line| line.branch.len()).fold(12, usize::max);
     let _ = writeln!(out, "{}", about.data);
     let _ = writeln!(
         out,
@@ -180,7 +191,8 @@ fn text(about: &About, lines: &[Line]) -> Result<String> {
     }
     let _ = writeln!(
         out,
-        "\nRound  Branch       Density  Weights  Test accuracy      Ticket minus it    Test loss          Early stop at step"
+        "\nRound  {:<width$} Density  Effective  Weights  Test accuracy      Ticket minus it    Test loss          Early stop at step",
+        "Branch"
     );
     for line in lines {
         let stop = line
@@ -193,10 +205,12 @@ fn text(about: &About, lines: &[Line]) -> Result<String> {
         };
         let _ = writeln!(
             out,
-            "{:>5}  {:<12} {:<8.4} {:<8.0} {:<18} {:<18} {:<18} {stop}{diverged}",
+            "{:>5}  {:<width$} {:<8.4} {:<10} {:<8.0} {:<18} {:<18} {:<18} {stop}{diverged}",
             line.round,
             line.branch,
             line.density,
+            line.effective_density
+                .map_or(String::new(), |density| format!("{density:.4}")),
             line.kept,
             mean(&line.accuracy, 4)?,
             line.ticket_minus.as_ref().map_or(Ok(String::new()), |s| mean(s, 4))?,
@@ -204,12 +218,22 @@ fn text(about: &About, lines: &[Line]) -> Result<String> {
         );
     }
     for line in lines {
+        let of_seeds = |seeds: &usize| format!("{seeds} of {}", count(about.seeds, "seed"));
         for (layer, seeds) in &line.emptied {
-            let seeds = format!("{seeds} of {}", count(about.seeds, "seed"));
+            let seeds = of_seeds(seeds);
             let _ = writeln!(
                 out,
                 "Warning: round {}: {layer} is pruned away whole in {seeds}.",
                 line.round
+            );
+        }
+        let cut_off = line.dead.iter().filter(|(name, _)| !line.emptied.contains_key(*name));
+        for (name, seeds) in cut_off {
+            let seeds = of_seeds(seeds);
+            let _ = writeln!(
+                out,
+                "Warning: round {}, {}: nothing passes {name} from an input to an output in {seeds}.",
+                line.round, line.branch
             );
         }
     }
@@ -241,6 +265,7 @@ fn object(about: &About, lines: &[Line]) -> Result<Value> {
             "round": line.round,
             "branch": line.branch,
             "density": line.density,
+            "effective_density": line.effective_density,
             "kept": line.kept,
             "test_accuracy": statistic(&line.accuracy)?,
             "ticket_minus": line.ticket_minus.as_ref().map(statistic).transpose()?,
@@ -249,6 +274,7 @@ fn object(about: &About, lines: &[Line]) -> Result<Value> {
             "diverged": line.diverged,
             "diverged_at": line.diverged_at,
             "emptied": line.emptied,
+            "dead": line.dead,
         }));
     }
     Ok(json!({
