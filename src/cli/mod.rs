@@ -9,7 +9,9 @@ mod draw;
 mod imp;
 mod linearize;
 mod list;
+mod network_files;
 mod path;
+mod percolate;
 mod progress;
 mod prune;
 mod recovers;
@@ -19,6 +21,7 @@ mod solve;
 #[cfg(test)]
 mod test_folder;
 mod theory;
+mod train;
 mod training_options;
 
 use crate::experiments::EXPERIMENTS;
@@ -55,6 +58,7 @@ macro_rules! commands {
 /// Every command, in the order of the help.
 pub static COMMANDS: &[Command] = commands![
     reproduce, list, describe, claims, draw, imp, prune, linearize, solve, path, recovers, certify, theory
+    reproduce, list, describe, claims, draw, imp, train, percolate, linearize, solve, path, recovers, certify, theory
 ];
 
 /// The name of the global flag for JSON.

@@ -5,13 +5,13 @@
 //! what `stages/HASH/` holds of the same plan with any number of rounds: a file a finished round and control, and the
 //! checkpoint of a training that was interrupted.
 
+use super::super::network_files::write_mask;
 use indicatif::{ProgressBar, ProgressStyle};
 use serde_json::{Map, Value, json};
 use std::io::IsTerminal;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::sync::{Mutex, PoisonError};
-use ticketsense::data::npy;
 use ticketsense::harness::{Build, Stop};
 use ticketsense::pruning::{Control, ImpPlan, ImpRun, ImpSamples, MaskReport, StageFolder, TrainingOutcome};
 use ticketsense::table::{Column, Table};
@@ -244,13 +244,7 @@ impl Job<'_> {
         }
         for round in &run.rounds {
             let name = format!("round-{:02}.mask.npy", round.round);
-            let bits: Vec<f64> = round
-                .mask
-                .bits()
-                .iter()
-                .map(|keep| f64::from(u8::from(*keep)))
-                .collect();
-            npy::write_vector(folder.join(&name), &bits)?;
+            write_mask(&folder.join(&name), &round.mask)?;
             let checksum = files::sha256_hex(&files::read(folder.join(&name))?);
             checksums.insert(name, checksum.into());
         }

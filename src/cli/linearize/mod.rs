@@ -2,15 +2,16 @@
 
 mod page;
 
-use super::{Answer, option};
+use super::{Answer, file, network_files, option};
 use clap::{Arg, ArgMatches, value_parser};
+use nalgebra::DMatrix;
 use page::Page;
-use serde_json::Value;
 use std::path::{Path, PathBuf};
 use ticketsense::data::{self, DataChoice, Dataset, npy};
+use ticketsense::linearize::{Biases, Linearisation, RowTransform};
 use ticketsense::networks::{Array, Initialisation, Network};
+use ticketsense::operators::MeasurementOperator;
 use ticketsense::support::Mask;
-use ticketsense::training::Bundle;
 use ticketsense::{Error, Result, Seed};
 
 /// The command line of `linearize`.
@@ -66,6 +67,11 @@ pub fn command() -> clap::Command {
             .default_value("2000000000")
             .value_parser(value_parser!(u64)),
         )
+        .arg(file(
+            "matrix-out",
+            "A.npy",
+            "Write the Jacobian itself, one column a kept weight, as solve and certify --matrix read it",
+        ))
         .arg(
             text("seed", "N", "Seed of random weights, samples and choices")
                 .default_value("0")
@@ -85,19 +91,22 @@ pub fn run(matches: &ArgMatches) -> Result<Answer> {
     let network = Network::preset(name, dataset.shape(), dataset.classes())?;
     let inputs = samples(&dataset, *option::<usize>(matches, "samples")?, &seed)?;
     let (theta, stored) = match matches.get_one::<PathBuf>("checkpoint") {
-        Some(path) => checkpoint(path, &network)?,
+        Some(path) => network_files::checkpoint(path, &network)?,
         None => {
             let initial = network.initial(&seed, &Initialisation::HE)?;
             (network.with_statistics_of(&initial, &inputs)?, None)
         }
     };
     let mask = match matches.get_one::<PathBuf>("mask") {
-        Some(path) => read_mask(path, &network)?,
+        Some(path) => network_files::mask(path, &network)?,
         None => stored.unwrap_or_else(|| network.layout().full_mask()),
     };
     let comparisons = *option::<u64>(matches, "max-comparisons")?;
     if comparisons == 0 {
         return Err(Error::argument("max-comparisons", "at least 1", comparisons));
+    }
+    if let Some(path) = matches.get_one::<PathBuf>("matrix-out") {
+        write_jacobian(path, &network, &theta, &mask, &inputs)?;
     }
     let page = Page::new(&network, theta, &mask, &inputs, comparisons, &seed)?;
     Ok(Answer {
@@ -155,26 +164,33 @@ pub(super) fn read_mask(path: &Path, network: &Network) -> Result<Mask> {
     let layout = network.layout();
     if let Some((place, value)) = values.iter().enumerate().find(|(_, v)| **v != 0.0 && **v != 1.0) {
         return Err(Error::format(path, format!("entry {place}"), "0 or 1", value));
+/// The largest matrix that is written: half a gigabyte.
+const MOST_ENTRIES: usize = 1 << 26;
+/// Writes the Jacobian at `mask ⊙ theta`, restricted to the columns of the kept weights.
+/// [`Error::Argument`] for a matrix that is too large, with its size; [`Error::Io`] naming the file.
+fn write_jacobian(path: &Path, network: &Network, theta: &[f64], mask: &Mask, inputs: &Array<f64>) -> Result<()> {
+    let kept = mask.and(&network.layout().prunable_mask())?.support();
+    let (rows, columns) = (inputs.rows() * network.classes(), kept.len());
+    if rows.saturating_mul(columns) > MOST_ENTRIES {
+        let got = format!("{rows}×{columns} = {} entries", rows.saturating_mul(columns));
+        let expected = format!("at most {MOST_ENTRIES} entries: fewer --samples, or a --mask that keeps less");
+        return Err(Error::argument("matrix-out", expected, got));
     }
-    let mut mask = layout.full_mask();
-    if values.len() == layout.len() {
-        mask = Mask::from_bits(values.iter().map(|v| *v == 1.0).collect());
-    } else if values.len() == layout.prunable() {
-        for (&i, value) in layout.weights().indices().iter().zip(&values) {
-            mask.set(i, *value == 1.0);
-        }
-    } else {
-        let expected = format!("{} parameters or {} weights", layout.len(), layout.prunable());
-        return Err(Error::format(path, "mask", expected, values.len()));
-    }
-    layout.check_mask(&mask)?;
-    Ok(mask)
+    let mut theta = theta.to_vec();
+    mask.apply(&mut theta)?;
+    let at = Linearisation::new(network, &theta, inputs)?;
+    let jacobian = at.jacobian(&kept, RowTransform::Identity, Biases::Fixed)?;
+    let every: Vec<usize> = (0..columns).collect();
+    let mut matrix = DMatrix::zeros(rows, columns);
+    jacobian.columns_into(&every, &mut matrix);
+    npy::write_matrix(path, &matrix)
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use serde_json::json;
+    use serde_json::{Value, json};
+    use ticketsense::training::Bundle;
 
     fn ask(words: &[&str]) -> Result<Answer> {
         let line = ["linearize"].iter().chain(words);
@@ -250,6 +266,65 @@ mod tests {
     }
 
     #[test]
+    fn the_matrix_that_is_written_is_the_slope_of_the_outputs_in_every_kept_weight() {
+        let folder = crate::cli::test_folder::Folder::new("linearize-matrix");
+        let (mask, matrix) = (folder.path("mask.npy"), folder.path("A.npy"));
+        let network = Network::preset("mlp:5:tanh", 64, 10).unwrap();
+        let weights = network.layout().prunable();
+        let bits: Vec<f64> = (0..weights).map(|i| f64::from(u8::from(i % 3 == 0))).collect();
+        npy::write_vector(&mask, &bits).unwrap();
+        let words = [
+            "--network",
+            "mlp:5:tanh",
+            "--samples",
+            "20",
+            "--seed",
+            "3",
+            "--mask",
+            &mask,
+        ];
+        ask(&[&words[..], &["--matrix-out", &matrix]].concat()).unwrap();
+        let a = npy::read_matrix(&matrix).unwrap();
+        let mask = network_files::mask(Path::new(&mask), &network).unwrap();
+        let kept = mask.and(&network.layout().prunable_mask()).unwrap().support();
+        assert_eq!(a.shape(), (200, kept.len()));
+        let seed = Seed::root(3);
+        let inputs = samples(&data::load(&DataChoice::Digits).unwrap(), 20, &seed).unwrap();
+        let mut theta: Vec<f64> = network.initial(&seed, &Initialisation::HE).unwrap();
+        mask.apply(&mut theta).unwrap();
+        for column in [0, 40, kept.len() - 1] {
+            let at = |step: f64| {
+                let mut moved = theta.clone();
+                moved[kept.indices()[column]] += step;
+                network.outputs(&moved, &inputs).unwrap()
+            };
+            let (above, below) = (at(1e-5), at(-1e-5));
+            for (row, (p, m)) in above.as_slice().iter().zip(below.as_slice()).enumerate() {
+                // Central differences: a third derivative of order ten times 1e-10, and roundings over 1e-5.
+                let slope = (p - m) / 2e-5;
+                assert!(
+                    (a[(row, column)] - slope).abs() < 1e-8,
+                    "{row} {column}: {} {slope}",
+                    a[(row, column)]
+                );
+            }
+        }
+        let large = ask(&[
+            "--network",
+            "lenet-300-100",
+            "--samples",
+            "100",
+            "--matrix-out",
+            &matrix,
+        ])
+        .unwrap_err();
+        assert!(
+            matches!(large, Error::Argument { .. }) && large.to_string().contains("entries"),
+            "{large}"
+        );
+    }
+
+    #[test]
     fn a_checkpoint_brings_its_weights_and_one_of_another_network_is_refused() {
         let folder = std::env::temp_dir().join(format!("ticketsense-checkpoint-{}", std::process::id()));
         std::fs::create_dir_all(&folder).unwrap();
@@ -259,11 +334,14 @@ mod tests {
         let mut bundle = Bundle::new(json!({"identity": "network=mlp:5;steps=1"}));
         bundle.put("theta", &theta);
         bundle.save(&path).unwrap();
-        let (read, mask) = checkpoint(&path, &network).unwrap();
+        let (read, mask) = network_files::checkpoint::<f64>(&path, &network).unwrap();
         assert!(read.iter().zip(&theta).all(|(a, b)| *a == f64::from(*b)));
         assert_eq!(mask, None);
         let other = Network::preset("mlp:6", 64, 10).unwrap();
-        assert!(matches!(checkpoint(&path, &other), Err(Error::Format { .. })));
+        assert!(matches!(
+            network_files::checkpoint::<f64>(&path, &other),
+            Err(Error::Format { .. })
+        ));
         std::fs::remove_dir_all(folder).unwrap();
     }
 
