@@ -57,8 +57,8 @@ macro_rules! commands {
 
 /// Every command, in the order of the help.
 pub static COMMANDS: &[Command] = commands![
-    reproduce, list, describe, claims, draw, imp, prune, linearize, solve, path, recovers, certify, theory
-    reproduce, list, describe, claims, draw, imp, train, percolate, linearize, solve, path, recovers, certify, theory
+    reproduce, list, describe, claims, draw, imp, prune, train, percolate, linearize, solve, path, recovers, certify,
+    theory
 ];
 
 /// The name of the global flag for JSON.

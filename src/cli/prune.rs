@@ -1,6 +1,6 @@
 //! `prune`: a mask from the scores of one network, without training in between.
 
-use super::linearize::{checkpoint, read_mask};
+use super::network_files::{self, checkpoint};
 use super::{Answer, file, option};
 use clap::{Arg, ArgMatches, value_parser};
 use serde_json::{Value, json};
@@ -121,7 +121,7 @@ pub fn run(matches: &ArgMatches) -> Result<Answer> {
         None => theta.clone(),
     };
     let mask = match matches.get_one::<PathBuf>("mask") {
-        Some(path) => read_mask(path, &network)?,
+        Some(path) => network_files::mask(path, &network)?,
         None => stored.unwrap_or_else(|| network.layout().full_mask()),
     };
     let pruning = ScoredPruning {
@@ -319,7 +319,7 @@ mod tests {
         assert!((answer.json["gradient_passes"].as_f64().unwrap() - 100.0 / 1258.0).abs() < 1e-12);
         assert!(answer.text.contains("dense1.weight") && answer.text.contains("effective density"));
         let network = Network::preset("mlp:20-10", 64, 10).unwrap();
-        let mask = read_mask(std::path::Path::new(&path), &network).unwrap();
+        let mask = network_files::mask(std::path::Path::new(&path), &network).unwrap();
         assert_eq!(kept_weights(&network, &mask), 79);
         // Pruned once more, from what is left.
         let again = folder.path("again.npy");
@@ -337,7 +337,7 @@ mod tests {
         ];
         let answer = ask(&words).unwrap();
         assert_eq!(answer.json["samples"].as_u64(), Some(50));
-        let less = read_mask(std::path::Path::new(&again), &network).unwrap();
+        let less = network_files::mask(std::path::Path::new(&again), &network).unwrap();
         assert_eq!(less.and(&mask).unwrap(), less);
     }
 
@@ -448,7 +448,7 @@ mod tests {
             &density,
         ];
         ask(&[&words[..], &["--out", &out]].concat()).unwrap();
-        let mask = read_mask(std::path::Path::new(&out), &network).unwrap();
+        let mask = network_files::mask(std::path::Path::new(&out), &network).unwrap();
         assert_eq!(mask.kept_in(0..100), 100);
     }
 }

@@ -1,15 +1,15 @@
 //! Which weights go: criteria, iterative magnitude pruning with rewinding, its controls, dynamic sparse training, hard
 //! thresholds, and masks by sparse recovery.
 
-mod backward_elimination;
 mod allocation;
+mod backward_elimination;
 mod branch;
 mod control_stages;
 mod control_words;
 pub mod controls;
 mod criteria;
-mod dynamic;
 mod design;
+mod dynamic;
 mod edge_popup;
 mod edges;
 mod hard_thresholding;
@@ -31,8 +31,9 @@ mod structured;
 #[cfg(test)]
 mod branch_tests;
 #[cfg(test)]
-mod hard_thresholding_tests;
 mod design_tests;
+#[cfg(test)]
+mod hard_thresholding_tests;
 #[cfg(test)]
 mod imp_tests;
 #[cfg(test)]
@@ -51,10 +52,16 @@ pub use hard_thresholding::{HardThresholded, HardThresholding};
 pub use imp::{ImpData, ImpPlan};
 pub use mask_report::MaskReport;
 pub use mode_connectivity::{Barrier, PathErrors, PathSamples, Siblings, even_path, path_errors, train_siblings};
-pub use net_trim::{LayerSensing, PlantedInputs, PlantedRows, PlantedRowsOutcome, SparseRows, Spread, TrimOrder, TrimRequest, Trimmed, TrimmedBy, net_trim};
+pub use net_trim::{
+    LayerSensing, PlantedInputs, PlantedRows, PlantedRowsOutcome, SparseRows, Spread, TrimOrder, TrimRequest, Trimmed,
+    TrimmedBy, net_trim,
+};
 pub use paths::{LayerPaths, LivePaths};
 pub use patterns::{Edge, Pattern, keep_blocks, keep_of_every, kept_of_every};
-pub use recovered::{LinearImp, Recovered, RecoveredBy, RecoveredTicket, RecoveredUnits, RecoveryRequest, Relinearised, RelinearisedMask, SensingProblem};
+pub use recovered::{
+    LinearImp, Recovered, RecoveredBy, RecoveredTicket, RecoveredUnits, RecoveryRequest, Relinearised,
+    RelinearisedMask, SensingProblem,
+};
 pub use retraining::Retraining;
 pub use run::{ImpRun, Round, TrainingOutcome};
 pub use samples::ImpSamples;

@@ -121,52 +121,12 @@ fn samples(dataset: &Dataset, count: usize, seed: &Seed) -> Result<Array<f64>> {
     Array::new(chosen.len(), dataset.features(), dataset.rows::<f64>(&chosen)?)
 }
 
-/// Parameters and mask of a checkpoint, which must be one of this network.
-///
-/// # Errors
-/// When it cannot be read or is one of another network.
-pub(super) fn checkpoint(path: &Path, network: &Network) -> Result<(Vec<f64>, Option<Mask>)> {
-    let bundle = Bundle::load(path)?;
-    let identity = bundle.field("identity", "the identity of a training", Value::as_str)?;
-    let made_by = identity.split(';').next().unwrap_or_default();
-    let expected = format!("network={}", network.name());
-    if made_by != expected {
-        return Err(Error::format(path, "identity", expected, made_by));
-    }
-    let theta = bundle
-        .get::<f64>("theta")
-        .or_else(|_| Ok::<_, Error>(bundle.get::<f32>("theta")?.iter().map(|&w| f64::from(w)).collect()))?;
-    let parameters = network.layout().len();
-    if theta.len() != parameters {
-        return Err(Error::format(
-            path,
-            "array theta",
-            format!("{parameters} parameters"),
-            theta.len(),
-        ));
-    }
-    let mask = if bundle.contains("mask") {
-        let mask = Mask::from_bits(bundle.bits("mask")?);
-        network.layout().check_mask(&mask)?;
-        Some(mask)
-    } else {
-        None
-    };
-    Ok((theta, mask))
-}
-
-/// A mask from zeros and ones, one a parameter or one a weight.
-///
-/// # Errors
-/// When it cannot be read or does not fit the network.
-pub(super) fn read_mask(path: &Path, network: &Network) -> Result<Mask> {
-    let values = npy::read_vector(path)?;
-    let layout = network.layout();
-    if let Some((place, value)) = values.iter().enumerate().find(|(_, v)| **v != 0.0 && **v != 1.0) {
-        return Err(Error::format(path, format!("entry {place}"), "0 or 1", value));
 /// The largest matrix that is written: half a gigabyte.
 const MOST_ENTRIES: usize = 1 << 26;
+
 /// Writes the Jacobian at `mask ⊙ theta`, restricted to the columns of the kept weights.
+///
+/// # Errors
 /// [`Error::Argument`] for a matrix that is too large, with its size; [`Error::Io`] naming the file.
 fn write_jacobian(path: &Path, network: &Network, theta: &[f64], mask: &Mask, inputs: &Array<f64>) -> Result<()> {
     let kept = mask.and(&network.layout().prunable_mask())?.support();

@@ -16,8 +16,8 @@ mod relinearised;
 mod tests;
 
 pub use elimination::LinearImp;
-pub use relinearised::{Relinearised, RelinearisedMask};
 pub use group::RecoveredUnits;
+pub use relinearised::{Relinearised, RelinearisedMask};
 
 use crate::error::{Error, Result, require_finite};
 use crate::linearize::{Biases, Jacobian, Linearisation, RowTransform};
