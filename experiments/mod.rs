@@ -10,6 +10,7 @@ mod depth_width_diagram;
 mod doctoring;
 mod iterative_magnitude_pruning;
 mod jacobian_sensing;
+mod layerwise_sensing;
 mod linearized_tickets;
 mod mask_shuffling;
 mod percolation;
@@ -35,6 +36,7 @@ use ticketsense::harness::Experiment;
 /// Every experiment, in the order in which a run without names goes through them.
 pub static EXPERIMENTS: &[&dyn Experiment] = &[
     &linearized_tickets::LinearizedTickets,
+    &layerwise_sensing::LayerwiseSensing,
     &iterative_magnitude_pruning::IterativeMagnitudePruning,
     &rewinding::Rewinding,
     &ticket_fragility::TicketFragility,

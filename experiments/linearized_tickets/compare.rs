@@ -35,6 +35,9 @@ pub fn rows(number: usize, context: &Context<'_>, sizes: Sizes) -> Result<Vec<Ro
     for (arm, density, choice) in &choices {
         context.check()?;
         let (arm, density) = (*arm, *density);
+        if arm.is_slow() && number >= FIRST + sizes.slow_seeds {
+            continue;
+        }
         let masked = context.time(&arm.name(), || maker.make(arm, density, choice.damping, context))?;
         let damping = arm.is_damped().then_some(choice.damping);
         let line = Line::new("main", number, &arm.name(), density, "own").tuned(damping, choice.own);

@@ -129,6 +129,8 @@ pub struct LinearizedTickets;
 struct Sizes {
     seeds: usize,
     ladder_seeds: usize,
+    /// Main seeds of the slow arms.
+    slow_seeds: usize,
     /// Pilot seeds for the arms without damping, and for those with.
     pilots: usize,
     damped_pilots: usize,
@@ -137,6 +139,8 @@ struct Sizes {
     /// Rounds after which the densities are reached.
     rounds: [usize; 2],
     dampings: &'static [f64],
+    /// Those that slow arms choose from.
+    slow_dampings: &'static [f64],
 }
 
 impl Sizes {
@@ -144,6 +148,7 @@ impl Sizes {
         Sizes {
             seeds: scale.pick(2, 20, 60),
             ladder_seeds: scale.pick(1, 5, 20),
+            slow_seeds: scale.pick(1, 8, 60),
             pilots: scale.pick(2, 4, 6),
             damped_pilots: scale.pick(1, 2, 5),
             samples: scale.pick(60, 300, 300),
@@ -154,12 +159,22 @@ impl Sizes {
                 &[0.0, 0.03, 0.1, 0.3, 1.0, 100.0],
                 &[0.0, 0.03, 0.1, 0.3, 1.0, 100.0],
             ),
+            slow_dampings: scale.pick(&[1.0], &[0.1, 1.0], &[0.03, 0.1, 0.3, 1.0, 100.0]),
+        }
+    }
+
+    /// The dampings that an arm chooses from.
+    fn dampings_of(&self, arm: Arm) -> &'static [f64] {
+        match (arm.is_damped(), arm.is_slow()) {
+            (false, _) => &[0.0],
+            (true, false) => self.dampings,
+            (true, true) => self.slow_dampings,
         }
     }
 
     /// Pilot seeds of an arm.
     fn pilots_of(&self, arm: Arm) -> usize {
-        if arm.is_damped() {
+        if arm.is_damped() || arm.is_slow() {
             self.damped_pilots
         } else {
             self.pilots
@@ -185,8 +200,8 @@ impl Sizes {
     /// Names what a pilot's result depends on, besides its arm, density and seed.
     fn identity(&self) -> String {
         format!(
-            "steps={};samples={};rounds={:?};dampings={:?};rates={RATES:?}",
-            self.steps, self.samples, self.rounds, self.dampings
+            "steps={};samples={};rounds={:?};dampings={:?};slow-dampings={:?};rates={RATES:?}",
+            self.steps, self.samples, self.rounds, self.dampings, self.slow_dampings
         )
     }
 }

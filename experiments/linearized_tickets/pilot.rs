@@ -20,9 +20,8 @@ fn pilot(arm: Arm, density: f64, number: usize, context: &Context<'_>, sizes: Si
     let bytes = context.shared("linearized-tickets-pilot", &identity, |_| {
         let ticket = Ticket::new(context, number, sizes)?;
         let mut maker = Maker::new(&ticket);
-        let dampings = if arm.is_damped() { sizes.dampings } else { &[0.0] };
         let mut bytes = Vec::new();
-        for &damping in dampings {
+        for &damping in sizes.dampings_of(arm) {
             context.check()?;
             let mask = maker.make(arm, density, damping, context)?.mask;
             for rate in RATES {

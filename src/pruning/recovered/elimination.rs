@@ -7,12 +7,6 @@ use crate::pruning::backward_elimination::{BackwardElimination, EliminationProbl
 use crate::recovery::{Certificate, Groups};
 use crate::support::Support;
 
-/// Relative size of the gradient at which a fit is done: its order of magnitudes settles long before.
-const TOLERANCE: f64 = 1e-6;
-
-/// Steps of conjugate gradients a fit; each costs two products.
-const ITERATIONS: usize = 300;
-
 /// Iterative magnitude pruning of the linearised network: [`BackwardElimination`] on the candidate columns of a
 /// [`SensingProblem`], every fit damped towards ϑ and begun there, as training begins at the rewound weights.
 ///
@@ -26,14 +20,29 @@ const ITERATIONS: usize = 300;
 /// let inputs = Array::from_fn(8, 4, |i, j| ((i * i * 3 + j * 5) as f64).sin());
 /// let problem = SensingProblem::new(&network, &theta, &inputs, RowTransform::Centred)?;
 /// let b = problem.right_hand_side(&vec![0, 1, 2, 0, 1, 2, 0, 1])?;
-/// let answer = LinearImp { rounds: 5 }.recover(&problem, &b, &[5, 4], 0.1)?;
+/// let answer = LinearImp { rounds: 5, ..LinearImp::default() }.recover(&problem, &b, &[5, 4], 0.1)?;
 /// assert_eq!(answer.ticket.expect("there are enough columns").mask.kept_in(0..24), 5);
 /// # Ok::<(), ticketsense::Error>(())
 /// ```
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq)]
 pub struct LinearImp {
     /// Pruning rounds, at least 1; one round is magnitude pruning of the dense fit.
     pub rounds: usize,
+    /// Relative size of the gradient at which a fit is done: the order of magnitudes settles long before it is exact.
+    pub tolerance: f64,
+    /// Steps of conjugate gradients a fit, each of two products; fewer are a training that stops early.
+    pub max_iterations: usize,
+}
+
+impl Default for LinearImp {
+    /// Ten rounds, every fit to 1e-6 of its gradient or 300 steps.
+    fn default() -> Self {
+        LinearImp {
+            rounds: 10,
+            tolerance: 1e-6,
+            max_iterations: 300,
+        }
+    }
 }
 
 impl LinearImp {
@@ -41,11 +50,11 @@ impl LinearImp {
     /// [`RecoveryRequest`](super::RecoveryRequest).
     ///
     /// The status is [`Unattainable`](crate::Status::Unattainable), without a ticket, when a layer has fewer
-    /// candidates than asked for, and [`IterationLimit`](crate::Status::IterationLimit) when a fit was not done to 1e-6 of its gradient in 300
-    /// steps, as without damping it may not be.
+    /// candidates than asked for, and [`IterationLimit`](crate::Status::IterationLimit) when a fit was not done
+    /// within its steps, as without damping it may not be.
     ///
     /// # Errors
-    /// As [`SensingProblem::recover`]; [`Error::Argument`](crate::Error::Argument) for no rounds.
+    /// As [`SensingProblem::recover`]; [`Error::Argument`](crate::Error::Argument) for no rounds, no steps or a tolerance out of range.
     ///
     /// Cost: `rounds + 1` fits of two products a step.
     pub fn recover(&self, problem: &SensingProblem, b: &[f64], counts: &[usize], damping: f64) -> Result<Recovered> {
@@ -59,8 +68,8 @@ impl LinearImp {
         let restricted = Restricted::new(&problem.operator, Support::new(columns.clone(), problem.prior.len())?)?;
         let answer = BackwardElimination {
             rounds: self.rounds,
-            tolerance: TOLERANCE,
-            max_iterations: ITERATIONS,
+            tolerance: self.tolerance,
+            max_iterations: self.max_iterations,
         }
         .run(&EliminationProblem {
             operator: &restricted,

@@ -368,7 +368,12 @@ fn pruning_in_the_linear_model_is_elimination_on_the_candidates_with_damping_tow
         let problem = SensingProblem::new(&network, &theta, &inputs, RowTransform::Centred).unwrap();
         let b = problem.right_hand_side(&LABELS[..]).unwrap();
         let (counts, dense) = ([15, 9], problem.operator().to_dense());
-        let answer = LinearImp { rounds: 2 }.recover(&problem, &b, &counts, 0.1).unwrap();
+        let answer = LinearImp {
+            rounds: 2,
+            ..LinearImp::default()
+        }
+        .recover(&problem, &b, &counts, 0.1)
+        .unwrap();
         assert_eq!(answer.status, Status::Converged);
         let ticket = answer.ticket.unwrap();
         // 48 and 24 columns: 48 (15/48)^½ = 26.8 and 24 (9/24)^½ = 14.7 after the first round.
@@ -398,8 +403,20 @@ fn pruning_in_the_linear_model_is_elimination_on_the_candidates_with_damping_tow
             let bound = 1e-6 * norm(&problem.operator().adjoint(&b).unwrap()) / alpha + 1e-6;
             assert!((ticket.theta[parameter] - value).abs() <= bound, "{number}");
         }
-        let refused = LinearImp { rounds: 2 }.recover(&problem, &b, &[49, 9], 0.1).unwrap();
+        let refused = LinearImp {
+            rounds: 2,
+            ..LinearImp::default()
+        }
+        .recover(&problem, &b, &[49, 9], 0.1)
+        .unwrap();
         assert_eq!((refused.status, refused.ticket), (Status::Unattainable, None));
-        assert!(LinearImp { rounds: 0 }.recover(&problem, &b, &counts, 0.1).is_err());
+        assert!(
+            LinearImp {
+                rounds: 0,
+                ..LinearImp::default()
+            }
+            .recover(&problem, &b, &counts, 0.1)
+            .is_err()
+        );
     }
 }

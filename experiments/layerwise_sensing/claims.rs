@@ -1,0 +1,232 @@
+//! The verdicts: how many samples a row needs (T4), masks against their shuffles (T5) and against iterative pruning (T6).
+
+use super::super::comparison::{Outcomes, Pair};
+use super::super::tickets::{LEVEL, points};
+use super::planted::{FRACTIONS, GAUSSIAN, HIDDEN};
+use super::{CASCADE, IMP, PLANTED, RANDOM, SHUFFLED};
+use ticketsense::Result;
+use ticketsense::harness::{Claim, Decision, Expected, Verdict};
+use ticketsense::statistics::logistic::Point;
+use ticketsense::statistics::{Interval, NonInferiorityVerdict, fit_threshold};
+use ticketsense::table::Table;
+
+pub const CLAIMS: &[Claim] = &[
+    Claim {
+        id: "T4",
+        name: "real-inputs-need-more-samples",
+        statement: "A sparse row of a layer is found from fewer samples when its inputs are Gaussian than when they are \
+                    what the second layer of a trained network sees, at equal fan-in and number of nonzeros.",
+        source: "The project's own question; Aghasi et al., NeurIPS 2017, assume Gaussian inputs for their sample counts",
+        expected: Expected::Open,
+        tolerance_rule: "Logistic fits of the recovered fraction over samples per input; the 95 % profile intervals of \
+                         the two 50 % points must not meet, for every fraction of nonzeros (level divided by their number).",
+        check: samples_needed,
+    },
+    Claim {
+        id: "T5",
+        name: "layer-wise-masks-beat-their-shuffle",
+        statement: "Masks that layer-wise recovery finds in the trained network train to a higher test accuracy from the \
+                    initial weights than their own shuffles within layers.",
+        source: "The project's own question; Aghasi et al., NeurIPS 2017, for the method",
+        expected: Expected::Open,
+        tolerance_rule: "Paired differences over at least 20 seeds, Holm over the densities at 0.05, two-sided; learning rates \
+                         tuned per arm and density in one budget.",
+        check: against_shuffle,
+    },
+    Claim {
+        id: "T6",
+        name: "layer-wise-masks-match-iterative-pruning",
+        statement: "Masks that layer-wise recovery finds in the trained network train to a test accuracy that is not inferior \
+                    to that of iterative magnitude pruning at the same counts.",
+        source: "The project's own question",
+        expected: Expected::Open,
+        tolerance_rule: "Non-inferiority at every density, the margin one standard deviation of dense pilots.",
+        check: against_imp,
+    },
+];
+
+/// The 50 % point in samples per input with its interval, by kind of inputs and fraction of nonzeros; none where the
+/// trials do not bound it.
+pub fn half(table: &Table, inputs: &str, fraction: f64, level: f64) -> Result<Option<(f64, Interval)>> {
+    let mut points = Vec::new();
+    for r in table.iter() {
+        if r.text("part")? == PLANTED && r.text("arm")? == inputs && r.real("density")? == fraction {
+            points.push(Point {
+                x: r.real("samples")? / r.real("fan_in")?,
+                successes: r.integer("recovered")? as u64,
+                trials: r.integer("trials")? as u64,
+            });
+        }
+    }
+    if points.len() < 3 {
+        return Ok(None);
+    }
+    let fit = fit_threshold(&points, level)?;
+    let bounded = fit.interval.lower.is_finite() && fit.interval.upper.is_finite();
+    Ok(fit.point().filter(|_| bounded).map(|point| (point, fit.interval)))
+}
+
+fn samples_needed(table: &Table) -> Result<Verdict> {
+    let level = LEVEL / FRACTIONS.len() as f64;
+    let hypotheses = vec![
+        "orthogonal matching pursuit told the number of nonzeros, weights ±1, no noise".to_string(),
+        "every row has inputs of its own; those of trained networks are drawn without replacement from the training samples"
+            .into(),
+    ];
+    let name = "smallest difference of 50 % points, samples per input";
+    let (mut later, mut sooner, mut words, mut smallest) = (Vec::new(), 0, Vec::new(), f64::INFINITY);
+    for fraction in FRACTIONS {
+        let (Some(drawn), Some(real)) = (
+            half(table, GAUSSIAN, fraction, level)?,
+            half(table, HIDDEN, fraction, level)?,
+        ) else {
+            let why = format!("the 50 % points at {fraction} nonzeros per input are not bounded");
+            return Ok(Verdict::undecided(name, hypotheses, why));
+        };
+        smallest = smallest.min(real.0 - drawn.0);
+        if real.1.lower > drawn.1.upper {
+            later.push(fraction.to_string());
+        }
+        sooner += usize::from(real.1.upper < drawn.1.lower);
+        words.push(format!(
+            "{fraction}: {:.2} [{:.2}, {:.2}] against {:.2} [{:.2}, {:.2}]",
+            real.0, real.1.lower, real.1.upper, drawn.0, drawn.1.lower, drawn.1.upper
+        ));
+    }
+    let decision = if later.len() == FRACTIONS.len() {
+        Decision::Holds
+    } else if sooner > 0 && later.is_empty() {
+        Decision::Fails
+    } else if later.is_empty() {
+        Decision::Undecided {
+            why: "the intervals meet".into(),
+        }
+    } else {
+        Decision::HoldsUnder {
+            condition: format!("nonzeros per input of {}", later.join(" or ")),
+        }
+    };
+    Ok(Verdict {
+        decision,
+        hypotheses,
+        statistic: (name.into(), smallest),
+        tolerance: 0.0,
+        evidence: format!(
+            "Samples per input at which half of the rows are found, hidden inputs against Gaussian ones: {}.",
+            words.join("; ")
+        ),
+        counterexample: None,
+    })
+}
+
+/// The pairs of layer-wise masks and another arm at every density.
+fn pairs(outcomes: &Outcomes, other: &str) -> Vec<Pair> {
+    let densities = outcomes.densities(CASCADE).into_iter();
+    densities.map(|density| Pair::new(CASCADE, other, density)).collect()
+}
+
+fn told(outcomes: &Outcomes, pairs: &[Pair]) -> Result<String> {
+    let mut words = Vec::new();
+    for pair in pairs {
+        words.push(format!("{:.3}: {}", pair.density, points(&outcomes.difference(pair)?)?));
+    }
+    Ok(words.join("; "))
+}
+
+fn smallest_density(outcomes: &Outcomes) -> f64 {
+    outcomes.densities(RANDOM).last().copied().unwrap_or(1.0)
+}
+
+fn against_shuffle(table: &Table) -> Result<Verdict> {
+    let outcomes = Outcomes::read(table)?;
+    let hypotheses = match outcomes.assay(RANDOM, smallest_density(&outcomes))? {
+        Err(undecided) => return Ok(*undecided),
+        Ok((_, hypotheses)) => hypotheses,
+    };
+    let gains = pairs(&outcomes, SHUFFLED);
+    let losses: Vec<Pair> = gains
+        .iter()
+        .map(|p| Pair::new(p.second.clone(), p.first.clone(), p.density))
+        .collect();
+    let better = outcomes.above(&gains, 0.0)?;
+    let worse = outcomes.above(&losses, 0.0)?;
+    let of = |which: &[bool]| -> Vec<String> {
+        let chosen = gains.iter().zip(which).filter(|(_, yes)| **yes);
+        chosen.map(|(pair, _)| format!("{:.3}", pair.density)).collect()
+    };
+    let mut least = f64::INFINITY;
+    for pair in &gains {
+        least = least.min(outcomes.difference(pair)?.mean);
+    }
+    let decision = if better.iter().all(|b| *b) {
+        Decision::Holds
+    } else if better.contains(&true) {
+        Decision::HoldsUnder {
+            condition: format!("density {}", of(&better).join(" or ")),
+        }
+    } else if worse.contains(&true) {
+        Decision::Fails
+    } else {
+        Decision::Undecided {
+            why: "no difference is clear of zero".into(),
+        }
+    };
+    Ok(Verdict {
+        decision,
+        hypotheses,
+        statistic: ("smallest mean difference".into(), least),
+        tolerance: 0.0,
+        evidence: format!("Own mask minus its shuffle: {}.", told(&outcomes, &gains)?),
+        counterexample: of(&worse)
+            .first()
+            .map(|density| format!("its shuffle trains better at density {density}")),
+    })
+}
+
+fn against_imp(table: &Table) -> Result<Verdict> {
+    let outcomes = Outcomes::read(table)?;
+    let (margin, hypotheses) = match outcomes.assay(RANDOM, smallest_density(&outcomes))? {
+        Err(undecided) => return Ok(*undecided),
+        Ok(found) => found,
+    };
+    let compared = pairs(&outcomes, IMP);
+    let shown = outcomes.above(&compared, -margin.margin())?;
+    let (mut inferior, mut least) = (Vec::new(), f64::INFINITY);
+    for pair in &compared {
+        let difference = outcomes.difference(pair)?;
+        least = least.min(difference.interval(LEVEL)?.lower);
+        if margin.judge(&difference)? == NonInferiorityVerdict::Inferior {
+            inferior.push(format!("{:.3}", pair.density));
+        }
+    }
+    let matching: Vec<String> = compared
+        .iter()
+        .zip(&shown)
+        .filter(|(_, shown)| **shown)
+        .map(|(pair, _)| format!("{:.3}", pair.density))
+        .collect();
+    let decision = if shown.iter().all(|s| *s) {
+        Decision::Holds
+    } else if !matching.is_empty() {
+        Decision::HoldsUnder {
+            condition: format!("density {}", matching.join(" or ")),
+        }
+    } else if !inferior.is_empty() {
+        Decision::Fails
+    } else {
+        Decision::Undecided {
+            why: "the intervals contain the margin".into(),
+        }
+    };
+    Ok(Verdict {
+        decision,
+        hypotheses,
+        statistic: ("smallest lower end of an interval".into(), least),
+        tolerance: -margin.margin(),
+        evidence: format!(
+            "Layer-wise mask minus iterative pruning: {}.",
+            told(&outcomes, &compared)?
+        ),
+        counterexample: inferior.first().map(|density| format!("inferior at density {density}")),
+    })
+}
