@@ -16,6 +16,7 @@ mod mask_shuffling;
 mod percolation;
 mod phase_transition;
 mod pruned_masks;
+mod pruning_at_initialisation;
 mod random_networks;
 mod rewinding;
 mod rip_certificates;
@@ -42,6 +43,7 @@ pub static EXPERIMENTS: &[&dyn Experiment] = &[
     &ticket_fragility::TicketFragility,
     &mask_shuffling::MaskShuffling,
     &ticket_interaction::TicketInteraction,
+    &pruning_at_initialisation::PruningAtInitialisation,
     &phase_transition::PhaseTransition,
     &rip_certificates::RipCertificates,
     &jacobian_sensing::JacobianSensing,

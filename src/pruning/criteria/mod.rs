@@ -44,7 +44,7 @@ pub enum Criterion {
     /// `θ_i (H g)_i` with the exact Hessian H of the loss and its gradient g over the kept weights (GraSP: Wang, Zhang &
     /// Grosse, ICLR 2020). To first order, losing weight `i` changes `‖g‖²`, the speed of gradient descent, by
     /// `−2 θ_i (H g)_i`; what is kept is what descent would be slower without. Wang et al. score `−θ_i (H g)_i` and prune
-    /// the largest, which is the same. Their division of the outputs by 200 is left out.
+    /// the largest, which is the same. As there, outputs are divided by 200 before the cross-entropy.
     Grasp,
     /// `|θ_i| ∂R/∂|θ_i|` with R the sum of the outputs, for an input of ones, of the network of absolute weights with
     /// activations and biases left out (SynFlow: Tanaka et al., NeurIPS 2020). No data are seen. In a chain of layers the
@@ -142,10 +142,12 @@ impl Criterion {
     ///
     /// # Errors
     /// [`Error::Argument`] naming both for [`Criterion::SynFlow`] of a network with normalisations, attention, recurrent
-    /// cells or embeddings, of which the network of absolute weights is no linear map.
+    /// cells or embeddings, of which the network of absolute weights is no linear map, and for [`Criterion::Grasp`] of one
+    /// that does not end in a dense layer.
     pub fn check(self, network: &Network) -> Result<()> {
         match self {
             Criterion::SynFlow => synflow::check(network),
+            Criterion::Grasp => grasp::check(network),
             _ => Ok(()),
         }
     }

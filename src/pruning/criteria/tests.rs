@@ -66,10 +66,23 @@ impl Point {
             .unwrap()
     }
 
-    /// Half the squared gradient over the kept weights.
+    /// Half the squared gradient over the kept weights, of outputs divided by the temperature: softmax and its error written
+    /// out, and multiplied by the temperature so that values are of order one.
     fn speed_at(&self, theta: &[f64], loss: Loss) -> f64 {
         let inputs = self.inputs.convert();
-        let (_, gradient) = self.network.gradient(theta, &inputs, &self.labels, loss).unwrap();
+        let gradient = match loss {
+            Loss::CrossEntropy => {
+                let outputs = self.network.outputs(theta, &inputs).unwrap();
+                let samples = self.labels.len() as f64;
+                let error = Array::from_fn(self.labels.len(), outputs.columns(), |r, c| {
+                    let powers: Vec<f64> = outputs.row(r).iter().map(|f| (f / grasp::TEMPERATURE).exp()).collect();
+                    let target = if self.labels[r] == c { 1.0 } else { 0.0 };
+                    (powers[c] / powers.iter().sum::<f64>() - target) / samples
+                });
+                self.network.jacobian_transpose_vector(theta, &error, &inputs).unwrap()
+            }
+            _ => self.network.gradient(theta, &inputs, &self.labels, loss).unwrap().1,
+        };
         let weights = self.network.layout().weights();
         let kept = weights.indices().iter().filter(|&&i| self.mask.keeps(i));
         kept.map(|&i| 0.5 * gradient[i] * gradient[i]).sum()
@@ -116,7 +129,11 @@ fn grasp_is_the_slope_of_the_squared_gradient_with_the_sign_that_keeps_speed() {
     for (preset, density) in [("mlp:5:tanh", 1.0), ("mlp:5-4:gelu", 0.6)] {
         for loss in Loss::ALL {
             let point = Point::new(preset, density);
-            let scores = Criterion::Grasp.scores(&point.input(loss)).unwrap();
+            let mut scores = Criterion::Grasp.scores(&point.input(loss)).unwrap();
+            if loss == Loss::CrossEntropy {
+                let square = grasp::TEMPERATURE * grasp::TEMPERATURE;
+                scores.iter_mut().for_each(|score| *score *= square);
+            }
             for &i in point.network.layout().weights().indices() {
                 let slope = point.derivative(i, |theta| point.speed_at(theta, loss));
                 let expected = slope * f64::from(point.theta[i]);
