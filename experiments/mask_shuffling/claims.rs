@@ -39,15 +39,29 @@ fn densities_in_words(densities: &[f64]) -> String {
     words.join(", ")
 }
 
-/// The mean of a column over the rows of an arm.
-pub fn mean_of(table: &Table, name: &str, column: &str) -> Result<f64> {
+/// The mean of a column over the rows of an arm at a density.
+fn mean_of(table: &Table, name: &str, density: f64, column: &str) -> Result<f64> {
     let mut values = Vec::new();
     for record in table.iter() {
-        if record.text("arm")? == name {
+        if record.text("arm")? == name && record.real("density")? == density {
             values.extend(record.optional_real(column)?);
         }
     }
     Ok(Summary::of(&values)?.mean)
+}
+
+/// What shuffles do to the mask of the smallest density: how many of its weights they move, and how many lie on paths.
+fn about_shuffles(table: &Table, density: f64) -> Result<String> {
+    let mut words = Vec::new();
+    for treatment in TREATMENTS {
+        let name = arm("imp", treatment);
+        words.push(format!(
+            "{treatment} {:.2} and {:.3}",
+            mean_of(table, &name, density, "moved")?,
+            mean_of(table, &name, density, "effective_density")?
+        ));
+    }
+    Ok(words.join(", "))
 }
 
 fn mask_not_random(table: &Table) -> Result<Verdict> {
@@ -91,16 +105,9 @@ fn mask_not_random(table: &Table) -> Result<Verdict> {
         .collect();
     let helped = chosen(&outcomes.above(&degrees, 0.0)?);
     hypotheses.push("the learning rate is chosen for every arm and density on pilot seeds of their own".into());
-    let mut moves = Vec::new();
-    for treatment in &TREATMENTS[1..] {
-        moves.push(format!(
-            "{treatment} {:.2}",
-            mean_of(table, &arm("imp", treatment), "moved")?
-        ));
-    }
     hypotheses.push(format!(
-        "shuffles do move the weights of a ticket; mean fraction moved: {}",
-        moves.join(", ")
+        "shuffles do move weights; fraction moved and effective density of a ticket at density {smallest:.3}: {}",
+        about_shuffles(table, smallest)?
     ));
     let none = |list: &[f64]| {
         if list.is_empty() {
@@ -134,8 +141,8 @@ fn mask_not_random(table: &Table) -> Result<Verdict> {
         evidence: format!(
             "On this task, at densities {}, a ticket loses {} by a shuffle within layers, {} where rows and columns keep their \
              counts, {} across layers. More than the margin is shown lost within layers at: {}; less at: {}. Keeping rows and \
-             columns is shown to help at: {}. A mask of one-shot pruning loses {} within layers, one of SNIP {}, more than the \
-             margin at: {}.",
+             columns is shown to help at: {}. A mask of one-shot pruning loses {} within layers, one of SNIP {} (more than the \
+             margin at: {}), and {} where rows and columns keep their counts.",
             densities_in_words(&densities),
             losses(&outcomes, "imp", "within")?.join(", "),
             losses(&outcomes, "imp", "degrees")?.join(", "),
@@ -146,6 +153,7 @@ fn mask_not_random(table: &Table) -> Result<Verdict> {
             losses(&outcomes, "one-shot", "within")?.join(", "),
             losses(&outcomes, "snip", "within")?.join(", "),
             none(&snip_lost),
+            losses(&outcomes, "snip", "degrees")?.join(", "),
         ),
         counterexample: (decision_is_fail(&matched, &densities)).then(|| format!("{shuffled} at all densities")),
     })

@@ -55,21 +55,16 @@ fn a_shuffle_that_loses_nothing_refutes_and_few_seeds_or_an_easy_task_decide_not
     assert_eq!(decision(&table(24, &harmless)), Decision::Fails);
     assert_eq!(decision(&table(19, &harmless)).as_str(), "undecided");
     assert_eq!(decision(&table(24, &|_, _| 0.97)).as_str(), "undecided");
-    // Losses that scatter from none to six points are neither shown nor excluded.
+    // Losses around the margin are neither shown to exceed it nor to lie below it.
     let scattered = doctored(
         &table(24, &harmless),
         "test_accuracy",
         |record| {
             let even = record.integer("seed").unwrap() % 2 == 0;
-            Value::Real(if even { 0.97 } else { 0.955 })
+            Value::Real(if even { 0.97 } else { 0.966 })
         },
         |record| is(record, "arm", "imp within"),
     );
-    let margin = super::super::comparison::Outcomes::read(&scattered)
-        .unwrap()
-        .margin()
-        .unwrap();
-    assert!(margin.margin() < 0.006);
     assert_eq!(decision(&scattered).as_str(), "undecided");
 }
 

@@ -130,7 +130,10 @@ fn noise_fragility(table: &Table) -> Result<Verdict> {
             words.join(", ")
         }
     };
-    hypotheses.push("the learning rate is chosen for every arm, noise and density on pilot seeds of their own".into());
+    hypotheses.push(
+        "the learning rate is chosen on pilot seeds of their own, one for a network of a density with all its noises"
+            .into(),
+    );
     hypotheses.push(format!(
         "noise of τ = {largest_tiny} flips {} of the signs of a dense network (arctan(τ)/π = {}) and {} of those of tickets, \
          whose initial weights are larger",

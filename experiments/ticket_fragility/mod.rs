@@ -154,7 +154,7 @@ impl Experiment for TicketFragility {
 
     fn budget(&self) -> Budget {
         Budget {
-            seconds: 45,
+            seconds: 15,
             memory_mb: 60,
         }
     }

@@ -6,18 +6,23 @@ use ticketsense::statistics::{BootstrapKind, Interval, bootstrap_units, crossed_
 use ticketsense::table::Table;
 use ticketsense::{Error, Result, Seed};
 
-/// The terms in the order of [`crossed_components`]: mask, values and order are factors 0, 1 and 2.
-pub const TERMS: [&str; 7] = [
+/// The parts of the variance. What a mask gains from its own values is no random interaction: every mask meets them once in
+/// its block.
+pub const PARTS: [&str; 8] = [
     "mask",
     "values",
-    "mask × values",
+    "mask × its own values",
+    "mask × other values",
     "order",
     "mask × order",
     "values × order",
     "all three",
 ];
-/// The place of mask × values among them.
-pub const MASK_VALUES: usize = 2;
+/// The places of the interaction of mask and values among them.
+pub const MASK_VALUES: [usize; 2] = [2, 3];
+
+/// Pairs of factors, the places of their interaction and of themselves in the order of [`crossed_components`].
+const PAIRS: [((usize, usize), usize, [usize; 2]); 3] = [((0, 1), 2, [0, 1]), ((0, 2), 4, [0, 3]), ((1, 2), 5, [1, 3])];
 
 const COMBINATIONS: usize = LEVELS * LEVELS * LEVELS;
 
@@ -29,6 +34,8 @@ pub struct Designs {
     /// Accuracies of each block, the order fastest and the mask slowest.
     pub blocks: Vec<Vec<f64>>,
     components: Vec<Vec<f64>>,
+    /// For each pair of factors and block what combinations of one network gain.
+    gains: Vec<Vec<f64>>,
 }
 
 impl Designs {
@@ -67,71 +74,95 @@ impl Designs {
             Ok(Designs {
                 density: f64::from_bits(*bits),
                 components: blocks.iter().map(variances).collect::<Result<_>>()?,
+                gains: PAIRS
+                    .map(|((first, second), _, _)| gains(&blocks, first, second))
+                    .to_vec(),
                 blocks,
             })
         };
         densities.iter().rev().map(design).collect()
     }
 
-    /// The share of a term in the variance: the sum of its estimates over blocks, over that of all terms.
-    pub fn share(&self, term: usize, blocks: &[usize]) -> f64 {
-        let sum = |of: &dyn Fn(&[f64]) -> f64| blocks.iter().map(|&b| of(&self.components[b])).sum::<f64>();
-        sum(&|block| block[term]) / sum(&|block| block.iter().sum())
+    /// The parts of the variance, averaged over some blocks.
+    ///
+    /// With a mean gain δ of matched pairs, `δ 1[i = j]` is taken off before the components are: it has the variance
+    /// `δ²(n − 1)/n²` over the combinations of a block, adds `nδ²/(n − 1)` to the mean square of its interaction, and with
+    /// it `δ²/(n − 1)` to the estimate of that and `−δ²/(n(n − 1))` to those of both main effects.
+    fn parts(&self, blocks: &[usize]) -> [f64; 8] {
+        let (n, count) = (LEVELS as f64, blocks.len() as f64);
+        let mean = |of: &dyn Fn(usize) -> f64| blocks.iter().map(|&block| of(block)).sum::<f64>() / count;
+        let mut components = [0.0; 7];
+        for (term, component) in components.iter_mut().enumerate() {
+            *component = mean(&|block| self.components[block][term]);
+        }
+        let mut own = [0.0; 3];
+        for (pair, &(_, interaction, main)) in PAIRS.iter().enumerate() {
+            let square = mean(&|block| self.gains[pair][block]).powi(2);
+            own[pair] = square * (n - 1.0) / (n * n);
+            components[interaction] -= square / (n - 1.0);
+            main.iter()
+                .for_each(|&term| components[term] += square / (n * (n - 1.0)));
+        }
+        [
+            components[0],
+            components[1],
+            own[0],
+            components[2],
+            components[3],
+            own[1] + components[4],
+            own[2] + components[5],
+            components[6],
+        ]
     }
 
-    /// The share of a term with its bootstrap interval over blocks.
+    /// The share of some parts in the variance, blocks pooled.
+    pub fn share(&self, wanted: &[usize], blocks: &[usize]) -> f64 {
+        let parts = self.parts(blocks);
+        wanted.iter().map(|&part| parts[part]).sum::<f64>() / parts.iter().sum::<f64>()
+    }
+
+    /// The share of some parts with its bootstrap interval over blocks.
     ///
     /// # Errors
     /// As [`bootstrap_units`].
-    pub fn share_interval(&self, term: usize, level: f64) -> Result<(f64, Interval)> {
-        let seed = Seed::root(0).stream("variance-shares").stream(TERMS[term]);
+    pub fn share_interval(&self, wanted: &[usize], level: f64) -> Result<(f64, Interval)> {
+        let seed = Seed::root(0).stream("variance-shares").stream(format!("{wanted:?}"));
         let kind = BootstrapKind::BiasCorrectedAccelerated;
         let count = self.blocks.len();
-        let interval = bootstrap_units(count, |blocks| self.share(term, blocks), kind, level, 4000, &seed)?;
+        let interval = bootstrap_units(count, |blocks| self.share(wanted, blocks), kind, level, 4000, &seed)?;
         let all: Vec<usize> = (0..count).collect();
-        Ok((self.share(term, &all), interval))
+        Ok((self.share(wanted, &all), interval))
     }
 
     /// The standard deviation of accuracy over all combinations, blocks pooled.
     pub fn deviation(&self) -> f64 {
-        let total: f64 = self.components.iter().flatten().sum();
-        (total / self.blocks.len() as f64).max(0.0).sqrt()
+        let all: Vec<usize> = (0..self.blocks.len()).collect();
+        self.parts(&all).iter().sum::<f64>().max(0.0).sqrt()
     }
 
-    /// Block by block, the accuracy of combinations whose two factors are of one network minus that of the others.
-    pub fn matched_minus_mixed(&self, first: usize, second: usize) -> Vec<f64> {
-        let level =
-            |place: usize, factor: usize| [place / (LEVELS * LEVELS), place / LEVELS % LEVELS, place % LEVELS][factor];
-        let mean = |block: &[f64], same: bool| {
-            let of: Vec<f64> = (0..COMBINATIONS)
-                .filter(|&place| (level(place, first) == level(place, second)) == same)
-                .map(|place| block[place])
-                .collect();
-            of.iter().sum::<f64>() / of.len() as f64
-        };
-        self.blocks
-            .iter()
-            .map(|block| mean(block, true) - mean(block, false))
-            .collect()
+    /// Block by block, the accuracy of combinations whose two factors are of one network minus that of the others: mask
+    /// and values, mask and order, values and order.
+    pub fn gains(&self, pair: usize) -> &[f64] {
+        &self.gains[pair]
     }
+}
 
-    /// The part of the squares of mask × values that is the one contrast of matched with mixed, blocks pooled. Chance would
-    /// give it one of `(LEVELS − 1)²` degrees of freedom.
-    ///
-    /// # Errors
-    /// As [`crossed_components`].
-    pub fn matched_part(&self) -> Result<f64> {
-        let n = LEVELS as f64;
-        let (mut matched, mut all) = (0.0, 0.0);
-        for (block, difference) in self.blocks.iter().zip(self.matched_minus_mixed(0, 1)) {
-            let interaction = &crossed_components(&[LEVELS; 3], block)?[MASK_VALUES];
-            all += interaction.mean_square * interaction.degrees as f64;
-            // Σ c y = (n − 1) d for the centred diagonal c = 1[i = j] − 1/n, whose squares sum to n − 1, and every pair is
-            // seen under n orders.
-            matched += n * (n - 1.0) * difference * difference;
-        }
-        Ok(matched / all)
-    }
+fn gains(blocks: &[Vec<f64>], first: usize, second: usize) -> Vec<f64> {
+    let matched = |place: usize| {
+        let levels = [place / (LEVELS * LEVELS), place / LEVELS % LEVELS, place % LEVELS];
+        levels[first] == levels[second]
+    };
+    let mean = |block: &[f64], same: bool| {
+        let of: Vec<f64> = (0..COMBINATIONS)
+            .filter(|&place| matched(place) == same)
+            .map(|place| block[place])
+            .collect();
+        of.iter().sum::<f64>() / of.len() as f64
+    };
+    blocks
+        .iter()
+        .map(|block| mean(block, true) - mean(block, false))
+        .collect()
 }
 
 /// Accuracies by arm density and batch, seed by seed.

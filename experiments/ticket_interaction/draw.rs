@@ -1,7 +1,7 @@
 //! The figure: shares of the variance, what matching gains, and accuracy against batch size.
 
 use super::super::tickets::LEVEL;
-use super::crossed::{Designs, TERMS, by_batch};
+use super::crossed::{Designs, PARTS, by_batch};
 use ticketsense::Result;
 use ticketsense::harness::figures::{Axis, Colour, Figure, Panel, Series};
 use ticketsense::statistics::{PairedComparison, Summary};
@@ -22,8 +22,9 @@ pub fn draw(table: &Table) -> Result<Figure> {
         .panel(accuracy(&batches)?)
         .panel(changes(&batches)?)
         .caption(format!(
-            "(a) Unbiased shares in the variance of test accuracy over {blocks} blocks of three masks × three initial values × three \
-             orders of data, with 95 % bootstrap intervals over blocks; estimates may be negative. (b) Accuracy of combinations \
+            "(a) Shares in the variance of test accuracy over {blocks} blocks of three masks × three initial values × three \
+             orders of data, what a mask gains from its own values taken off first; 95 % bootstrap intervals over blocks; estimates \
+             may be negative. (b) Accuracy of combinations \
              whose two parts come from one network minus that of the others. (c), (d) The same number of steps at every batch \
              size, with a learning rate chosen for each; paired differences from the smallest batch. 95 % Student intervals over \
              blocks or seeds, conditional on one test set."
@@ -33,14 +34,14 @@ pub fn draw(table: &Table) -> Result<Figure> {
 fn shares(designs: &[Designs]) -> Result<Panel> {
     let mut panel = Panel::new(
         "Shares of the variance of accuracy",
-        Axis::categories("", TERMS),
+        Axis::categories("", PARTS),
         Axis::linear("share").include(0.0),
     );
     for (place, design) in designs.iter().enumerate() {
         let mut bars = Vec::new();
-        for term in 0..TERMS.len() {
-            let (share, interval) = design.share_interval(term, LEVEL)?;
-            bars.push((term as f64, share, interval.lower, interval.upper));
+        for part in 0..PARTS.len() {
+            let (share, interval) = design.share_interval(&[part], LEVEL)?;
+            bars.push((part as f64, share, interval.lower, interval.upper));
         }
         let label = format!("density {:.3}", design.density);
         panel = panel.series(Series::measured_bars(label, bars).colour(COLOURS[place % COLOURS.len()]));
@@ -49,21 +50,17 @@ fn shares(designs: &[Designs]) -> Result<Panel> {
 }
 
 fn matched(designs: &[Designs]) -> Result<Panel> {
-    let pairs = [
-        ("mask and values", 0, 1),
-        ("mask and order", 0, 2),
-        ("values and order", 1, 2),
-    ];
+    let pairs = ["mask and values", "mask and order", "values and order"];
     let mut panel = Panel::new(
         "What is gained where two parts are of one network",
-        Axis::categories("", pairs.map(|pair| pair.0)),
+        Axis::categories("", pairs),
         Axis::linear("accuracy gained (points)").include(0.0),
     )
     .horizontal(0.0, "");
     for (place, design) in designs.iter().enumerate() {
         let mut points = Vec::new();
-        for (along, &(_, first, second)) in pairs.iter().enumerate() {
-            let gained = Summary::of(&design.matched_minus_mixed(first, second))?;
+        for along in 0..pairs.len() {
+            let gained = Summary::of(design.gains(along))?;
             let interval = gained.interval(LEVEL)?;
             let x = along as f64 + 0.2 * (place as f64 - 0.5);
             points.push((x, 100.0 * gained.mean, 100.0 * interval.lower, 100.0 * interval.upper));

@@ -120,7 +120,7 @@ impl Experiment for TicketInteraction {
 
     fn budget(&self) -> Budget {
         Budget {
-            seconds: 45,
+            seconds: 15,
             memory_mb: 60,
         }
     }
