@@ -8,6 +8,8 @@ mod convolution_sensing;
 mod depth_width_diagram;
 #[cfg(test)]
 mod doctoring;
+mod dynamic_sparsity;
+mod imp_as_hard_thresholding;
 mod iterative_magnitude_pruning;
 mod jacobian_sensing;
 mod layerwise_sensing;
@@ -58,4 +60,6 @@ pub static EXPERIMENTS: &[&dyn Experiment] = &[
     &stable_recovery::StableRecovery,
     &sensor_selection::SensorSelection,
     &sparse_cost::SparseCost,
+    &dynamic_sparsity::DynamicSparsity,
+    &imp_as_hard_thresholding::ImpAsHardThresholding,
 ];
