@@ -15,6 +15,7 @@ mod jacobian_sensing;
 mod layerwise_sensing;
 mod linearized_tickets;
 mod mask_shuffling;
+mod mode_connectivity;
 mod percolation;
 mod phase_transition;
 mod pruned_masks;
@@ -33,6 +34,7 @@ mod thresholding;
 mod ticket_fragility;
 mod ticket_interaction;
 mod tickets;
+mod untrained_tickets;
 
 use ticketsense::harness::Experiment;
 
@@ -46,6 +48,8 @@ pub static EXPERIMENTS: &[&dyn Experiment] = &[
     &mask_shuffling::MaskShuffling,
     &ticket_interaction::TicketInteraction,
     &pruning_at_initialisation::PruningAtInitialisation,
+    &mode_connectivity::ModeConnectivity,
+    &untrained_tickets::UntrainedTickets,
     &phase_transition::PhaseTransition,
     &rip_certificates::RipCertificates,
     &jacobian_sensing::JacobianSensing,

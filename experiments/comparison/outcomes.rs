@@ -110,7 +110,11 @@ impl Outcomes {
         of_arm.rev().map(|(_, bits)| f64::from_bits(*bits)).collect()
     }
 
-    fn by_seed(&self, arm: &str, density: f64) -> Result<&BTreeMap<i64, f64>> {
+    /// The accuracies of an arm at a density, each with its seed.
+    ///
+    /// # Errors
+    /// When there is no such arm.
+    pub fn by_seed(&self, arm: &str, density: f64) -> Result<&BTreeMap<i64, f64>> {
         let missing = || Error::shape("rows", format!("an arm {arm} at density {density}"), "none");
         self.accuracies.get(&key(arm, density)).ok_or_else(missing)
     }

@@ -100,7 +100,7 @@ impl Experiment for IterativeMagnitudePruning {
 
     fn cells(&self, scale: Scale) -> Vec<Cell> {
         let cell = |role: &'static str, number: usize| Cell::new().problem("role", role).problem("seed", number);
-        let mains = (0..scale.pick(2, 24, 40)).map(|number| cell(MAIN, number));
+        let mains = (0..scale.pick(2usize, 24, 40)).map(|number| cell(MAIN, number));
         let pilots = (0..scale.pick(3, 24, 40)).map(|number| cell(PILOT, FIRST_PILOT + number));
         mains.chain(pilots).collect()
     }

@@ -37,7 +37,7 @@ const NONE: &str = "none";
 const ALL: &str = "all";
 
 /// Rewind steps as fractions of training.
-const FRACTIONS: [f64; 5] = [0.0, 0.01, 0.02, 0.05, 0.2];
+pub(super) const FRACTIONS: [f64; 5] = [0.0, 0.01, 0.02, 0.05, 0.2];
 
 const COLUMNS: &[Column] = &[
     Column::text(
@@ -74,7 +74,7 @@ const COLUMNS: &[Column] = &[
 /// The learning rate is high for this network: on pilot seeds the dense network ends below its own tickets of moderate
 /// density. Of the fifteen networks and rates tried on pilot seeds it is the one that gained from rewinding on both sets
 /// of them; those seeds are used for nothing else.
-fn plan(scale: Scale, rewind_step: usize) -> ImpPlan {
+pub(super) fn plan(scale: Scale, rewind_step: usize) -> ImpPlan {
     let steps = scale.pick(100, 600, 2000);
     ImpPlan {
         network: scale.pick("mlp:50-30-30-30", "mlp:50-30-30-30", "lenet-300-100").into(),
@@ -104,7 +104,8 @@ fn layer_case(scale: Scale) -> (usize, usize) {
     (scale.pick(4, 8, 16), rewind_step(scale, 0.2))
 }
 
-fn rewind_step(scale: Scale, fraction: f64) -> usize {
+/// The step that is a fraction of training.
+pub(super) fn rewind_step(scale: Scale, fraction: f64) -> usize {
     (fraction * plan(scale, 0).training.steps as f64).round() as usize
 }
 

@@ -198,7 +198,7 @@ mod tests {
     fn convolutions_are_told_their_layers_and_attention_is_refused() {
         let folder = Folder::new("percolate-general");
         let path = folder.path("m.npy");
-        let network = Network::preset("lenet-5", data::load(&DataChoice::Digits).unwrap().shape(), 10).unwrap();
+        let network = Network::preset("conv-2", data::load(&DataChoice::Digits).unwrap().shape(), 10).unwrap();
         let mask = network.initial::<f64>(&Seed::root(1), &Default::default()).unwrap();
         let bits: Vec<f64> = (0..mask.len())
             .map(|i| match network.layout().slot_of(i).name.ends_with("weight") {
@@ -207,7 +207,7 @@ mod tests {
             })
             .collect();
         npy::write_vector(&path, &bits).unwrap();
-        let found = ask("lenet-5", &path).unwrap().json;
+        let found = ask("conv-2", &path).unwrap().json;
         assert_eq!(found["dead_hidden_units"], Value::Null);
         assert_eq!(found["layers"].as_array().unwrap().len(), network.depth());
         let density = found["density"].as_f64().unwrap();

@@ -348,7 +348,7 @@ mod tests {
         npy::write_vector(&mask, &[1.0; 99]).unwrap();
         let refused = ask(&["--steps", "5", "--mask", &mask, "--out", &out]).unwrap_err();
         let words = refused.to_string();
-        assert!(words.contains("902 parameters") && words.contains("99"), "{words}");
+        assert!(words.contains("910 parameters") && words.contains("99"), "{words}");
         assert!(ask(&["--steps", "5", "--first-step", "5", "--out", &out]).is_err());
         assert!(ask(&["--steps", "5", "--checkpoint", &mask, "--out", &out]).is_err());
         assert!(ask(&["--steps", "5", "--optimiser", "adan", "--out", &out]).is_err());

@@ -273,7 +273,7 @@ mod tests {
             "--network",
             "lenet-300-100",
             "--samples",
-            "100",
+            "500",
             "--matrix-out",
             &matrix,
         ])
