@@ -1,6 +1,7 @@
 //! The phase diagram of planted rows, and accuracy against density.
 
-use super::super::comparison::{Outcomes, accuracy_panel, density_axis, mean_series};
+use super::super::comparison::{Outcomes, Pair, accuracy_panel, density_axis, mean_series};
+use super::super::tickets::LEVEL;
 use super::planted::{FRACTIONS, GAUSSIAN, HIDDEN, PIXELS, RECTIFIED};
 use super::{CASCADE, IMP, MAGNITUDE, PARALLEL, PLANTED, RANDOM, SHUFFLED};
 use ticketsense::Result;
@@ -31,9 +32,10 @@ pub fn draw(table: &Table) -> Result<Figure> {
         figure = figure.panel(planted(table, fraction)?);
     }
     let outcomes = Outcomes::read(table)?;
-    let axis = Axis::linear("test accuracy after training from m ⊙ θ₀");
+    let axis = Axis::linear("test accuracy, trained");
     figure = figure
         .panel(accuracy_panel("masks at equal counts", &outcomes, &ARMS, axis)?)
+        .panel(differences(&outcomes)?)
         .panel(untrained(table, &outcomes)?);
     Ok(figure.caption(
         "Sparse rows ±1 behind inputs of equal fan-in, found by orthogonal matching pursuit from pre-activations; bars are \
@@ -61,6 +63,33 @@ fn planted(table: &Table, fraction: f64) -> Result<Panel> {
                     interval.upper,
                 ));
             }
+        }
+        panel = panel.series(Series::measured(label, points).connected().colour(colour));
+    }
+    Ok(panel)
+}
+
+/// Accuracy minus that of iterative pruning at equal counts, with the margin.
+fn differences(outcomes: &Outcomes) -> Result<Panel> {
+    let mut panel = Panel::new(
+        "difference from iterative pruning",
+        density_axis(),
+        Axis::linear("test accuracy − iterative pruning"),
+    );
+    let densities = outcomes.densities(IMP);
+    if let (Some(margin), Some(high), Some(low)) = (outcomes.margin(), densities.first(), densities.last()) {
+        let band = [*high, *low].map(|density| (density, -margin.margin(), 0.0));
+        panel = panel.series(Series::band("margin of non-inferiority", band).colour(Colour::GREY));
+    }
+    for (arm, label, colour) in ARMS
+        .into_iter()
+        .filter(|(arm, ..)| [MAGNITUDE, PARALLEL, CASCADE].contains(arm))
+    {
+        let mut points = Vec::new();
+        for &density in &densities {
+            let difference = outcomes.difference(&Pair::new(arm, IMP, density))?;
+            let interval = difference.interval(LEVEL)?;
+            points.push((density, difference.mean, interval.lower, interval.upper));
         }
         panel = panel.series(Series::measured(label, points).connected().colour(colour));
     }

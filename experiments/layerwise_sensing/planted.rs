@@ -111,7 +111,7 @@ pub fn rows(cell: &Cell, context: &Context<'_>) -> Result<Vec<Row>> {
                 nonzeros,
                 rows: 1,
             };
-            let stream = seed.stream(samples.to_string()).replicate(trial as u64);
+            let stream = seed.stream(samples.to_string()).stream(trial.to_string());
             recovered += problem.run(TrimmedBy::Omp, &stream)?.recovered();
         }
         rows.push(

@@ -48,6 +48,9 @@ fn the_samples_that_rows_need_decide_the_first_claim_both_ways() {
     assert_eq!(decided("T4", &table(24, &equal, 0.6, 1.0)), "holds");
     assert_eq!(decided("T4", &table(24, &equal, 1.0, 0.6)), "fails");
     assert_eq!(decided("T4", &table(24, &equal, 0.8, 0.8)), "undecided");
+    // Rows that are never found need more samples than there are.
+    assert_eq!(decided("T4", &table(24, &equal, 0.6, 9.0)), "holds");
+    assert_eq!(decided("T4", &table(24, &equal, 9.0, 9.0)), "undecided");
 }
 
 #[test]

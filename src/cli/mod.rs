@@ -59,7 +59,6 @@ macro_rules! commands {
 pub static COMMANDS: &[Command] = commands![
     reproduce, list, describe, claims, draw, imp, prune, train, percolate, linearize, solve, path, recovers, certify,
     theory
-    reproduce, list, describe, claims, draw, imp, train, percolate, linearize, solve, path, recovers, certify, theory
 ];
 
 /// The name of the global flag for JSON.

@@ -109,7 +109,7 @@ impl PlantedRows<'_> {
         }
         let mut planted = DMatrix::zeros(self.fan_in, self.rows);
         for u in 0..self.rows {
-            let mut rng = seed.stream("rows").replicate(u as u64).rng();
+            let mut rng = seed.stream("rows").stream(u.to_string()).rng();
             let mut places = live.to_vec();
             for i in 0..self.nonzeros {
                 let other = rng.random_range(i..places.len());
