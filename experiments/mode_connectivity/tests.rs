@@ -174,10 +174,8 @@ fn the_smoke_table_has_every_case_and_paths_begin_and_end_at_the_copies() {
         assert!(record.real("loss_barrier").unwrap() >= 0.0);
     }
     let of_seed = only(&table, |r| is(r, "part", PATH) && r.integer("seed").unwrap() == 1);
-    let first = Copies::read(&only(&table, |r| {
-        !is(r, "part", PATH) || r.integer("seed").unwrap() == 1
-    }))
-    .unwrap();
+    let second = only(&table, |r| !is(r, "part", PATH) || r.integer("seed").unwrap() == 1);
+    let first = Copies::read(&second, rates(Scale::Smoke)[0]).unwrap();
     assert_eq!(first.path(Case { round: 0, step: 0 }).len(), POINTS);
     // The ends of a path of test errors have the mean accuracy of the copies.
     for record in table.filter(|r| is(r, "part", BARRIER) && is(r, "arm", DENSE) && r.integer("seed").unwrap() == 1) {
