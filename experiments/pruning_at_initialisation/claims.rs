@@ -156,52 +156,50 @@ fn no_shortcut(table: &Table) -> Result<Verdict> {
             told.join("; "),
             listed(&behind),
             listed(&matching),
-            structure(&outcomes, &densities, delta)?,
+            structure(&outcomes, delta)?,
         ),
         counterexample,
     })
 }
 
-/// What the places of the kept weights and their initial values are worth to each method, in words.
-fn structure(outcomes: &Outcomes, densities: &[f64], delta: f64) -> Result<String> {
+/// What the places of the kept weights and their initial values are worth to each method at every density, in words.
+fn structure(outcomes: &Outcomes, delta: f64) -> Result<String> {
+    let densities = outcomes.densities(Method::Imp.name());
+    let cases: Vec<(Method, f64)> = TREATED
+        .into_iter()
+        .flat_map(|method| densities.iter().map(move |&density| (method, density)))
+        .collect();
+    let named = |flags: &[bool]| -> String {
+        let of = |method: Method| -> Option<String> {
+            let shown = cases
+                .iter()
+                .zip(flags)
+                .filter(|((m, _), shown)| **shown && *m == method);
+            let at: Vec<String> = shown.map(|((_, density), _)| format!("{density:.3}")).collect();
+            (!at.is_empty()).then(|| format!("{} at {}", method.name(), at.join(", ")))
+        };
+        let parts: Vec<String> = TREATED.into_iter().filter_map(of).collect();
+        if parts.is_empty() {
+            "none".into()
+        } else {
+            parts.join(", ")
+        }
+    };
     let mut sentences = Vec::new();
     for (treatment, words) in [
         ("shuffled", "Shuffled within layers"),
         ("fresh", "With fresh initial values"),
     ] {
-        let cases: Vec<(Method, f64)> = TREATED
-            .into_iter()
-            .flat_map(|method| densities.iter().map(move |&density| (method, density)))
-            .collect();
-        let pair = |(method, density): &(Method, f64)| {
-            let own = method.name();
-            (format!("{own}:{treatment}"), own, *density)
-        };
-        let losses: Vec<Pair> = cases
-            .iter()
-            .map(|case| pair(case))
-            .map(|(other, own, density)| Pair::new(own, other, density))
-            .collect();
-        let kept: Vec<Pair> = cases
-            .iter()
-            .map(|case| pair(case))
-            .map(|(other, own, density)| Pair::new(other, own, density))
-            .collect();
-        let named = |flags: Vec<bool>| -> String {
-            let shown = cases.iter().zip(flags).filter(|(_, shown)| *shown);
-            let names: Vec<String> = shown
-                .map(|((m, density), _)| format!("{} at {density:.3}", m.name()))
-                .collect();
-            if names.is_empty() {
-                "none".into()
-            } else {
-                names.join(", ")
-            }
-        };
+        let (mut losses, mut gains) = (Vec::new(), Vec::new());
+        for (method, density) in &cases {
+            let (own, changed) = (method.name(), format!("{}:{treatment}", method.name()));
+            losses.push(Pair::new(own, changed.clone(), *density));
+            gains.push(Pair::new(changed, own, *density));
+        }
         sentences.push(format!(
             "{words}, these masks are shown to lose: {}; to lose nothing beyond the margin: {}.",
-            named(outcomes.above(&losses, 0.0)?),
-            named(outcomes.above(&kept, -delta)?),
+            named(&outcomes.above(&losses, 0.0)?),
+            named(&outcomes.above(&gains, -delta)?),
         ));
     }
     Ok(sentences.join(" "))

@@ -88,7 +88,7 @@ fn distances(outcomes: &Outcomes) -> Result<Panel> {
     let mut panel = Panel::new(
         "Distance to iterative pruning",
         Axis::categories("", methods.iter().map(|&method| short(method))),
-        Axis::linear("accuracy over IMP (points)").include(0.0),
+        Axis::linear("difference to IMP (points)").include(0.0),
     )
     .horizontal(0.0, "");
     if let Some(margin) = outcomes.margin() {
@@ -112,11 +112,11 @@ fn distances(outcomes: &Outcomes) -> Result<Panel> {
 }
 
 fn treatments(outcomes: &Outcomes) -> Result<Panel> {
-    let density = smallest(outcomes);
+    let density = claimed(outcomes).first().copied().unwrap_or(1.0);
     let mut panel = Panel::new(
         format!("What places and initial values are worth, density {density:.3}"),
         Axis::categories("", TREATED.map(label)),
-        Axis::linear("own − changed (points)").include(0.0),
+        Axis::linear("loss of accuracy (points)").include(0.0),
     )
     .horizontal(0.0, "");
     for (treatment, words, colour, aside) in [
