@@ -6,6 +6,7 @@ mod comparison;
 mod conditioning;
 mod convolution_sensing;
 mod depth_width_diagram;
+mod design_pruning;
 #[cfg(test)]
 mod doctoring;
 mod dynamic_sparsity;
@@ -29,6 +30,7 @@ mod sensor_selection;
 mod signal_propagation;
 mod sparse_cost;
 mod stable_recovery;
+mod structured_pruning;
 mod support_recovery_thresholds;
 mod thresholding;
 mod ticket_fragility;
@@ -63,7 +65,9 @@ pub static EXPERIMENTS: &[&dyn Experiment] = &[
     &selection_conditions::SelectionConditions,
     &stable_recovery::StableRecovery,
     &sensor_selection::SensorSelection,
+    &design_pruning::DesignPruning,
     &sparse_cost::SparseCost,
     &dynamic_sparsity::DynamicSparsity,
     &imp_as_hard_thresholding::ImpAsHardThresholding,
+    &structured_pruning::StructuredPruning,
 ];
