@@ -70,6 +70,7 @@ fn lucky_initialisation(table: &Table) -> Result<Verdict> {
     let level = LEVEL / rows.len() as f64;
     let (mut refused, mut outside, mut fits) = (Vec::new(), Vec::new(), Vec::new());
     let (mut smallest, mut supports, mut beyond) = (1.0_f64, 0, 0);
+    let (mut widest, mut gap) = (0.0_f64, f64::INFINITY);
     for row in &rows {
         let count = BinomialCount::new(row.integer("successes")? as u64, row.integer("trials")? as u64)?;
         let expected = row.real("expected")?;
@@ -94,7 +95,10 @@ fn lucky_initialisation(table: &Table) -> Result<Verdict> {
         }
         if case == LARGEST {
             supports += 1;
-            if !count.rejects(row.real("as_if_independent")?, level)? {
+            let rival = row.real("as_if_independent")?;
+            widest = widest.max(0.5 * count.interval(level)?.width());
+            gap = gap.min((rival - expected).abs());
+            if !count.rejects(rival, level)? {
                 fits.push(name(row)?);
             }
         }
@@ -106,7 +110,8 @@ fn lucky_initialisation(table: &Table) -> Result<Verdict> {
         ),
         "exactly one support is that of the largest weights of a draw: the supports are no independent chances".into(),
         format!(
-            "taken for independent, they would serve with probability of about 1-1/e: not refused in {} of {supports} cases",
+            "taken for independent, they would serve with probability of about 1-1/e: not refused in {} of {supports} cases; \
+             the half-width of an interval is at most {widest:.1e}, the gap between the formulas at least {gap:.2}",
             fits.len()
         ),
     ];

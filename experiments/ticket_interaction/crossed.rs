@@ -12,7 +12,7 @@ pub const PARTS: [&str; 8] = [
     "mask",
     "values",
     "mask × its own values",
-    "mask × other values",
+    "mask × values, the rest",
     "order",
     "mask × order",
     "values × order",
