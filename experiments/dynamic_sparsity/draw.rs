@@ -35,7 +35,7 @@ pub fn draw(table: &Table) -> Result<Figure> {
             "First panel: lines are closed forms, points simulations of which the intervals are narrower than the marks; p = \
              r(1-d)/(d(1-r)) in all three. Other panels: means over paired seeds with 95 % Student intervals, each for itself, \
              conditional on one test set; equal counts in every layer. One standard deviation of the accuracy of {} dense \
-             pilots: {margin}. The dotted line of the last panel is where the mean degree of the narrowest layer is 1.",
+             pilots: {margin}. The dashed line of the last panel is where the mean degree of the narrowest layer is 1.",
             outcomes.pilots.len()
         )))
 }

@@ -32,7 +32,7 @@ pub fn plan(scale: Scale) -> ImpPlan {
 
 /// The rounds of iterative pruning whose counts are compared.
 pub fn rounds(scale: Scale) -> &'static [usize] {
-    scale.pick(&[4, 8], &[4, 6, 8, 10], &[8, 12, 16, 20])
+    scale.pick(&[4, 8], &[4, 5, 6, 8, 10], &[8, 10, 12, 16, 20])
 }
 
 /// The round at which the interval of exchanges moves.

@@ -51,7 +51,7 @@ fn exact(designs: &[Design]) -> Result<Panel> {
     let mut panel = Panel::new(
         "Linear model: supports found",
         Axis::linear("correlation of neighbouring columns"),
-        Axis::linear("fraction of problems solved").range(0.0, 1.0),
+        Axis::linear("fraction of problems solved").range(0.0, 1.05),
     );
     for (rows, dashed) in ROWS.into_iter().zip([true, false]) {
         let imp = Series::measured(format!("pruning, {rows} rows"), points(designs, rows, |d| d.imp_exact)?);
@@ -71,15 +71,15 @@ fn alike(designs: &[Design]) -> Result<Panel> {
     let mut panel = Panel::new(
         "Linear model: the same support from both",
         Axis::linear("correlation of neighbouring columns"),
-        Axis::linear("fraction of problems").range(0.0, 1.0),
+        Axis::linear("fraction of problems").range(0.0, 1.05),
     );
     for (rows, colour) in ROWS.into_iter().zip([Colour::PURPLE, Colour::GREEN]) {
         let series = Series::measured(format!("{rows} rows"), points(designs, rows, |d| d.same)?);
         panel = panel.series(series.connected().colour(colour));
     }
     if let Some(design) = designs.iter().find(|d| d.orthonormal) {
-        let at = [(0.0, design.same as f64 / design.trials as f64)];
-        panel = panel.series(Series::points("orthonormal columns", at).colour(Colour::BLACK));
+        let at = [(-0.06, design.same as f64 / design.trials as f64)];
+        panel = panel.series(Series::points("orthonormal columns (left of 0)", at).colour(Colour::BLACK));
     }
     Ok(panel)
 }

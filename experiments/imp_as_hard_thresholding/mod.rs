@@ -102,7 +102,7 @@ impl Experiment for ImpAsHardThresholding {
             cells.extend(CORRELATIONS.map(|correlation| linear(CORRELATED, rows, correlation)));
         }
         let seed = |number: usize, part: &'static str| Cell::new().problem("seed", number).treatment("part", part);
-        cells.extend((0..scale.pick(2, 20, 40)).map(|number| seed(number, MAIN)));
+        cells.extend((0..scale.pick(2, 24, 40)).map(|number| seed(number, MAIN)));
         cells.extend((0..scale.pick(2, 24, 40)).map(|number| seed(FIRST_PILOT + number, PILOT)));
         cells
     }
