@@ -12,6 +12,7 @@ mod doctoring;
 mod dynamic_sparsity;
 mod imp_as_hard_thresholding;
 mod iterative_magnitude_pruning;
+mod jacobian_over_training;
 mod jacobian_sensing;
 mod layerwise_sensing;
 mod linearized_tickets;
@@ -44,6 +45,7 @@ use ticketsense::harness::Experiment;
 pub static EXPERIMENTS: &[&dyn Experiment] = &[
     &linearized_tickets::LinearizedTickets,
     &layerwise_sensing::LayerwiseSensing,
+    &jacobian_over_training::JacobianOverTraining,
     &iterative_magnitude_pruning::IterativeMagnitudePruning,
     &rewinding::Rewinding,
     &ticket_fragility::TicketFragility,

@@ -5,8 +5,6 @@
 //! that are used for nothing else. A [`Line`] is a row of the columns that such tables share, and [`Outcomes`] reads
 //! them back as paired accuracies, with the margin of the pilots and the check that the task can tell masks apart.
 
-#![allow(dead_code, unused_imports)]
-
 mod draw;
 mod line;
 mod outcomes;
