@@ -93,19 +93,17 @@ impl ScoredPruning {
             Some(counts) => (left, counts),
         };
         let global = self.allocation == Allocation::Global;
-        for (place, (left, last)) in left
-            .iter()
-            .zip(&last)
-            .enumerate()
-            .filter(|(_, (left, last))| last > left)
-        {
+        if let Some(place) = (0..last.len()).find(|&place| last[place] > left[place]) {
             let owner = if global {
                 input.network.name()
             } else {
                 slots[place].name.as_str()
             };
-            let what = format!("weights kept of {owner}");
-            return Err(Error::argument(what, format!("at most the {left} that are left"), last));
+            return Err(Error::argument(
+                format!("weights kept of {owner}"),
+                format!("at most the {} that are left", left[place]),
+                last[place],
+            ));
         }
         let pairs = left.iter().zip(&last);
         let schedule: Vec<Vec<usize>> = pairs
