@@ -4,6 +4,7 @@ use super::super::comparison::Trial;
 use ticketsense::harness::Context;
 use ticketsense::linearize::RowTransform;
 use ticketsense::networks::Array;
+use ticketsense::operators::MeasurementOperator;
 use ticketsense::pruning::controls::random_mask;
 use ticketsense::pruning::{
     Criterion, CriterionInput, DesignCriterion, DesignPrior, DesignRequest, RecoveredBy, RecoveryRequest,
@@ -13,9 +14,6 @@ use ticketsense::{Error, Mask, Result};
 
 /// The damping of sparse recovery and of the Bayesian designs, in mean squared norms of the columns; fixed beforehand.
 const DAMPING: f64 = 0.1;
-
-/// With so much damping every design is the columns of largest norm: what is left when no column looks at another one.
-const ALONE: f64 = 1e6;
 
 /// Where the network is linearised.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -39,6 +37,8 @@ pub enum Arm {
     Pursuit,
     /// Random within layers.
     Random,
+    /// The columns of largest norm at θ₀, and of largest `|θ_j|‖a_j‖` at θ_T: what a design is when no column looks at another.
+    Norms(Point),
     /// Optimal design.
     Design {
         name: &'static str,
@@ -90,20 +90,8 @@ pub const ARMS: [Arm; 12] = [
         DAMPING,
         Point::Trained,
     ),
-    design(
-        "norms@initial",
-        DesignCriterion::D,
-        DesignPrior::Equal,
-        ALONE,
-        Point::Initial,
-    ),
-    design(
-        "norms-prior@trained",
-        DesignCriterion::D,
-        DesignPrior::Magnitude,
-        ALONE,
-        Point::Trained,
-    ),
+    Arm::Norms(Point::Initial),
+    Arm::Norms(Point::Trained),
 ];
 
 impl Arm {
@@ -115,15 +103,15 @@ impl Arm {
             Arm::Damage => "damage@trained",
             Arm::Pursuit => "omp@initial",
             Arm::Random => "random",
+            Arm::Norms(Point::Initial) => "norms@initial",
+            Arm::Norms(Point::Trained) => "norms-prior@trained",
             Arm::Design { name, .. } => name,
         }
     }
 
-    /// The names of the designs, those in which columns look at each other.
+    /// The names of the designs.
     pub fn designs() -> Vec<&'static str> {
-        let designs = ARMS
-            .into_iter()
-            .filter(|arm| matches!(arm, Arm::Design { damping, .. } if *damping < ALONE));
+        let designs = ARMS.into_iter().filter(|arm| matches!(arm, Arm::Design { .. }));
         designs.map(Arm::name).collect()
     }
 }
@@ -244,6 +232,18 @@ impl<'a> Maker<'a> {
                     status: answer.status.as_str(),
                     passes: self.passes(Point::Initial, products),
                 })
+            }
+            Arm::Norms(point) => {
+                let problem = self.problem(point)?;
+                let norms = problem.operator().column_norms();
+                let mut scores = vec![0.0; trial.network.layout().len()];
+                for (&j, norm) in problem.operator().parameters().iter().zip(norms) {
+                    let weight = problem.linearisation().theta()[j].abs();
+                    scores[j] = if point == Point::Trained { norm * weight } else { norm };
+                }
+                let full = trial.network.layout().full_mask();
+                let mask = keep_highest(&full, &scores, &trial.layers(), &counts)?;
+                certain(mask, self.passes(point, 1.0))
             }
             Arm::Design {
                 criterion,

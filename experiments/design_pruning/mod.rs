@@ -45,8 +45,8 @@ struct Sizes {
 impl Sizes {
     fn of(scale: Scale) -> Self {
         Sizes {
-            rounds: scale.pick(&[10], &[5, 7, 9], &[3, 5, 7, 9]),
-            samples: scale.pick(30, 100, 250),
+            rounds: scale.pick(&[10], &[7, 9], &[5, 7, 9]),
+            samples: scale.pick(30, 60, 200),
             tuning: Tuning {
                 kind: "design-pruning",
                 rates: scale.pick(&RATES[1..2], &RATES, &RATES),
