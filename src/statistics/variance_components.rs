@@ -70,7 +70,7 @@ pub fn crossed_components(levels: &[usize], values: &[f64]) -> Result<Vec<Varian
     let component = |set: usize| {
         let mut sum = 0.0;
         for larger in sets.clone().filter(|larger| larger & set == set) {
-            let sign = if (larger ^ set).count_ones() % 2 == 0 {
+            let sign = if (larger ^ set).count_ones().is_multiple_of(2) {
                 1.0
             } else {
                 -1.0
