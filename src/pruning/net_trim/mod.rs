@@ -125,7 +125,7 @@ pub struct Trimmed {
 /// use ticketsense::pruning::{Spread, TrimOrder, TrimRequest, TrimmedBy, net_trim};
 /// let network = Network::preset("mlp:6", 4, 3)?;
 /// let theta: Vec<f64> = network.initial(&Seed::root(0), &Initialisation::HE)?;
-/// let inputs = Array::from_fn(20, 4, |i, j| ((i * i * 3 + j * 5) as f64).sin());
+/// let inputs = Array::from_fn(20, 4, |i, j| ((i * i * 3 + i * j * 5) as f64).sin());
 /// let request = TrimRequest {
 ///     solver: TrimmedBy::Omp, spread: Spread::Layer, order: TrimOrder::Cascade, counts: &[12, 9],
 /// };

@@ -100,8 +100,8 @@ fn the_lasso_keeps_the_largest_of_the_first_penalty_with_enough_active_weights()
         let total = |x: &[Vec<f64>]| x.iter().map(|x| of(x)).sum::<usize>();
         let x = grid.iter().map(|&l| all(l)).find(|x| total(x) >= count).unwrap();
         assert_eq!(total(&x), count);
-        for u in 0..3 {
-            let support: Vec<usize> = (0..10).filter(|&j| x[u][j] != 0.0).collect();
+        for (u, x) in x.iter().enumerate() {
+            let support: Vec<usize> = (0..10).filter(|&j| x[j] != 0.0).collect();
             assert_eq!(together.supports[u], support);
         }
         assert!(together.kept() == count && per_unit.kept() == count);
