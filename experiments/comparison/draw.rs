@@ -12,16 +12,24 @@ pub fn density_axis() -> Axis {
     Axis::log("density (fraction of weights kept)").reversed()
 }
 
-/// Means with their 95 % Student intervals, cut to what an accuracy can be, joined by lines; the bare mean of a single
-/// value.
+/// Means with their 95 % Student intervals, joined by lines; the bare mean of a single value.
 pub fn mean_series(label: &str, groups: &[(f64, Vec<f64>)]) -> Result<Series> {
+    means_within(label, groups, (f64::NEG_INFINITY, f64::INFINITY))
+}
+
+/// As [`mean_series`], with intervals cut to what an accuracy can be.
+pub fn accuracy_series(label: &str, groups: &[(f64, Vec<f64>)]) -> Result<Series> {
+    means_within(label, groups, (0.0, 1.0))
+}
+
+fn means_within(label: &str, groups: &[(f64, Vec<f64>)], (least, most): (f64, f64)) -> Result<Series> {
     let mut points = Vec::new();
     for (x, values) in groups.iter().filter(|(_, values)| !values.is_empty()) {
         let summary = Summary::of(values)?;
         let (mut lower, mut upper) = (summary.mean, summary.mean);
         if summary.count > 1 {
             let interval = summary.interval(LEVEL)?;
-            (lower, upper) = (interval.lower.max(0.0), interval.upper.min(1.0));
+            (lower, upper) = (interval.lower.max(least), interval.upper.min(most));
         }
         points.push((*x, summary.mean, lower, upper));
     }
@@ -40,7 +48,7 @@ pub fn accuracy_panel(title: &str, outcomes: &Outcomes, arms: &[(&str, &str, Col
             ends = Some(ends.map_or((density, density), |(low, high)| (low.min(density), high.max(density))));
         }
         if !groups.is_empty() {
-            panel = panel.series(mean_series(label, &groups)?.colour(*colour));
+            panel = panel.series(accuracy_series(label, &groups)?.colour(*colour));
         }
     }
     if let Some((low, high)) = ends.filter(|_| outcomes.has(DENSE, 1.0)) {

@@ -14,7 +14,7 @@ mod tuning;
 #[cfg(test)]
 pub mod tables;
 
-pub use draw::{accuracy_panel, density_axis, mean_series};
+pub use draw::{accuracy_panel, accuracy_series, density_axis, mean_series};
 pub use line::{Line, SHARED, columns};
 pub use outcomes::{Assay, Outcomes, Pair};
 pub use trial::{Trial, validation_accuracy};

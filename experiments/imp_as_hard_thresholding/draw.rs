@@ -1,6 +1,6 @@
 //! The figure: supports found and supports shared against correlation, accuracies and shared weights on the network.
 
-use super::super::comparison::{Outcomes, accuracy_panel, density_axis, mean_series};
+use super::super::comparison::{Outcomes, accuracy_panel, accuracy_series, density_axis};
 use super::super::tickets::LEVEL;
 use super::claims::Design;
 use super::network::{EACH, IMP, OWN, RANDOM, SPACED};
@@ -107,7 +107,7 @@ fn shared(table: &Table, outcomes: &Outcomes) -> Result<Panel> {
         (EACH, "threshold each step", Colour::ORANGE),
         (SPACED, "spaced thresholds", Colour::VERMILION),
     ] {
-        panel = panel.series(mean_series(label, &of(arm, "shared")?)?.colour(colour));
+        panel = panel.series(accuracy_series(label, &of(arm, "shared")?)?.colour(colour));
     }
     let chance: Vec<(f64, f64)> = of(IMP, "chance")?
         .into_iter()

@@ -1,6 +1,6 @@
 //! The phase diagram of planted rows, and accuracy against density.
 
-use super::super::comparison::{Outcomes, Pair, accuracy_panel, density_axis, mean_series};
+use super::super::comparison::{Outcomes, Pair, accuracy_panel, accuracy_series, density_axis};
 use super::super::tickets::LEVEL;
 use super::planted::{FRACTIONS, GAUSSIAN, HIDDEN, PIXELS, RECTIFIED};
 use super::{CASCADE, IMP, MAGNITUDE, PARALLEL, PLANTED, RANDOM, SHUFFLED};
@@ -116,7 +116,7 @@ fn untrained(table: &Table, outcomes: &Outcomes) -> Result<Panel> {
                 values.push(value);
             }
         }
-        panel = panel.series(mean_series(label, &groups)?.colour(colour));
+        panel = panel.series(accuracy_series(label, &groups)?.colour(colour));
     }
     Ok(panel.series(
         Series::line("chance", [(1.0, 0.1), (0.05, 0.1)])

@@ -1,7 +1,7 @@
 //! Accuracy against density, the distance to iterative pruning, what places and initial values are worth, and how much of
 //! each mask lies on a path.
 
-use super::super::comparison::{MAIN, Outcomes, Pair, accuracy_panel, density_axis, mean_series};
+use super::super::comparison::{MAIN, Outcomes, Pair, accuracy_panel, accuracy_series, density_axis};
 use super::super::tickets::LEVEL;
 use super::arms::{Method, TREATED, UNTRAINED};
 use super::claims::claimed;
@@ -151,7 +151,7 @@ fn effective(table: &Table) -> Result<Panel> {
                 }
             }
         }
-        panel = panel.series(mean_series(text, &groups)?.colour(colour));
+        panel = panel.series(accuracy_series(text, &groups)?.colour(colour));
     }
     Ok(panel)
 }

@@ -1,6 +1,6 @@
 //! The figure: accuracy against multiply-adds and against parameters, for both networks.
 
-use super::super::comparison::mean_series;
+use super::super::comparison::accuracy_series;
 use super::claims::read;
 use super::subject::Kind;
 use super::{Arm, parts};
@@ -77,7 +77,7 @@ fn panel(table: &Table, kind: Kind, column: &str, title: &str) -> Result<Panel> 
             }
         }
         if !groups.is_empty() {
-            panel = panel.series(mean_series(label, &groups)?.colour(colour));
+            panel = panel.series(accuracy_series(label, &groups)?.colour(colour));
         }
     }
     let outcomes = read(table, kind)?;

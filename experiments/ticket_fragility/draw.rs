@@ -154,8 +154,11 @@ fn excess(table: &Table) -> Result<Panel> {
     Ok(panel)
 }
 
-/// The frequencies of one case: x, frequency, its exact interval, and the closed form.
-fn frequencies(table: &Table, x: &str, wanted: &[(&str, &str)]) -> Result<Vec<(f64, f64, f64, f64, f64)>> {
+/// x, frequency, the ends of its exact interval, and the closed form.
+type Frequency = (f64, f64, f64, f64, f64);
+
+/// The frequencies of one case.
+fn frequencies(table: &Table, x: &str, wanted: &[(&str, &str)]) -> Result<Vec<Frequency>> {
     let mut found = Vec::new();
     for record in table.iter() {
         let is = |(column, word): &(&str, &str)| record.text(column).is_ok_and(|w| w == *word);

@@ -165,8 +165,11 @@ fn gains(blocks: &[Vec<f64>], first: usize, second: usize) -> Vec<f64> {
         .collect()
 }
 
+/// A size of batches with the accuracies of the seeds.
+pub type ByBatch = (usize, Vec<f64>);
+
 /// Accuracies by arm density and batch, seed by seed.
-pub fn by_batch(table: &Table) -> Result<Vec<(f64, Vec<(usize, Vec<f64>)>)>> {
+pub fn by_batch(table: &Table) -> Result<Vec<(f64, Vec<ByBatch>)>> {
     let mut found: BTreeMap<u64, BTreeMap<usize, BTreeMap<i64, f64>>> = BTreeMap::new();
     for record in table.iter() {
         if record.text("part")? == BATCH {
