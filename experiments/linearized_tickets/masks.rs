@@ -205,10 +205,11 @@ impl<'a> Maker<'a> {
             Arm::Snip => (self.scored(Criterion::Snip, Point::Initial, &counts)?, 1.0),
             Arm::NetTrim => return self.net_trim(&counts),
             Arm::HardThresholding => {
-                // The budget of the dense training; cut weights grow for a tenth of an epoch before they compete again.
+                // The budget of iterative pruning; what is cut has a twelfth of a training to grow before it competes again.
+                let rounds = ticket.sizes.rounds[usize::from(density != DENSITIES[0])];
                 let method = HardThresholding {
-                    training: training(RATE, ticket.sizes.steps),
-                    every: 4,
+                    training: training(RATE, rounds * ticket.sizes.steps),
+                    every: ticket.sizes.steps / 12,
                     ..HardThresholding::default()
                 };
                 let order = ticket.seed.stream("training");
