@@ -118,9 +118,5 @@ fn untrained(table: &Table, outcomes: &Outcomes) -> Result<Panel> {
         }
         panel = panel.series(accuracy_series(label, &groups)?.colour(colour));
     }
-    Ok(panel.series(
-        Series::line("chance", [(1.0, 0.1), (0.05, 0.1)])
-            .colour(Colour::BLACK)
-            .dashed(),
-    ))
+    Ok(panel.horizontal(0.1, "chance"))
 }
