@@ -49,8 +49,8 @@ impl LinearImp {
     /// Chooses `counts[ℓ]` weights in each layer; `damping` is α as a multiple of the mean squared column norm, as in a
     /// [`RecoveryRequest`](super::RecoveryRequest).
     ///
-    /// The status is [`Unattainable`](crate::Status::Unattainable), without a ticket, when a layer has fewer
-    /// candidates than asked for, and [`IterationLimit`](crate::Status::IterationLimit) when a fit was not done
+    /// The status is [`Unattainable`](crate::outcome::Status::Unattainable), without a ticket, when a layer has fewer
+    /// candidates than asked for, and [`IterationLimit`](crate::outcome::Status::IterationLimit) when a fit was not done
     /// within its steps, as without damping it may not be.
     ///
     /// # Errors
