@@ -3,15 +3,14 @@
 use super::super::comparison::Trial;
 use super::super::rewinding;
 use super::{DENSE, Line, MAIN, RECOVERED, SHUFFLED, TICKET, round, samples};
-use nalgebra::DMatrix;
+use ticketsense::estimators::{CosineHistogram, Estimator};
 use ticketsense::harness::Context;
-use ticketsense::linalg::dense::gram;
 use ticketsense::linearize::RowTransform;
-use ticketsense::operators::MeasurementOperator;
+use ticketsense::operators::{MeasurementOperator, Restricted};
 use ticketsense::pruning::controls::shuffle_within_layers;
 use ticketsense::pruning::{PathErrors, RecoveredBy, RecoveryRequest, SensingProblem, train_siblings};
 use ticketsense::theory::mask_overlap::{LayerCounts, chance_overlap};
-use ticketsense::{Mask, Result, Seed};
+use ticketsense::{Mask, Result, Seed, Support};
 
 /// Columns whose cosines are looked at.
 const COLUMNS: usize = 300;
@@ -65,7 +64,7 @@ pub fn lines(context: &Context<'_>, number: usize, step: usize) -> Result<Vec<Li
         at(DENSE, 1.0)
             .trained(&trial.round(0)?.outcome, rate)
             .with("live_columns", problem.candidates().iter().filter(|c| **c).count())
-            .with("kernel_rank", kernel_rank(problem.operator().tangent_kernel()))
+            .with("kernel_rank", problem.operator().kernel_participation())
             .with("root_mean_square_cosine", rms)
             .with("largest_cosine", largest)
             .with("dense_barrier", barrier(&trial, &full, step)?),
@@ -117,15 +116,6 @@ fn shared(trial: &Trial, first: &Mask, second: &Mask) -> usize {
     trial.layers().into_iter().flatten().filter(both).count()
 }
 
-fn kernel_rank(kernel: DMatrix<f64>) -> f64 {
-    let squares: f64 = kernel.iter().map(|v| v * v).sum();
-    if squares > 0.0 {
-        kernel.trace().powi(2) / squares
-    } else {
-        0.0
-    }
-}
-
 /// Root mean square and largest size of the cosines between candidate columns drawn at random.
 fn cosines(problem: &SensingProblem, seed: &Seed) -> Result<(f64, f64)> {
     use rand::seq::SliceRandom;
@@ -133,23 +123,12 @@ fn cosines(problem: &SensingProblem, seed: &Seed) -> Result<(f64, f64)> {
     let mut places: Vec<usize> = candidates.filter(|(_, live)| **live).map(|(j, _)| j).collect();
     places.shuffle(&mut seed.rng());
     places.truncate(COLUMNS);
-    let rows = problem.operator().shape().rows;
-    let mut columns = DMatrix::zeros(rows, places.len());
-    problem.operator().columns_into(&places, &mut columns);
-    for mut column in columns.column_iter_mut() {
-        let length = column.norm();
-        column /= length;
-    }
-    let gram = gram(&columns);
-    let (mut squares, mut largest, mut pairs) = (0.0, 0.0f64, 0usize);
-    for i in 0..places.len() {
-        for j in 0..i {
-            squares += gram[(i, j)] * gram[(i, j)];
-            largest = largest.max(gram[(i, j)].abs());
-            pairs += 1;
-        }
-    }
-    Ok(((squares / pairs.max(1) as f64).sqrt(), largest.min(1.0)))
+    places.sort_unstable();
+    let operator = problem.operator();
+    let support = Support::new(places, operator.shape().columns)?;
+    let law = CosineHistogram::new(1).estimate(&Restricted::new(operator, support)?, seed)?;
+    let group = law.value.groups.first();
+    Ok(group.map_or((0.0, 0.0), |found| (found.root_mean_square, found.largest)))
 }
 
 /// The instability of training a mask from the step's values; none where a copy diverged.

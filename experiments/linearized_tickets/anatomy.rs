@@ -2,8 +2,7 @@
 
 use super::ticket::Ticket;
 use ticketsense::linearize::{Biases, Linearisation, RowTransform};
-use ticketsense::pruning::LivePaths;
-use ticketsense::simulations::percolation::{LayerMask, connectivity};
+use ticketsense::simulations::percolation::{connectivity, layer_masks};
 use ticketsense::{Mask, Result, Support};
 
 /// Samples of the tangent kernel.
@@ -24,17 +23,16 @@ impl Anatomy {
         let network = &ticket.network;
         let mut theta: Vec<f64> = ticket.run.initial.iter().map(|&v| f64::from(v)).collect();
         mask.apply(&mut theta)?;
-        let (mut layers, mut gain) = (Vec::new(), 1.0);
+        let mut gain = 1.0;
         for slot in network.layout().weight_slots() {
-            let bits = mask.bits()[slot.range.clone()].to_vec();
-            layers.push(LayerMask::new(slot.shape[0], slot.shape[1], bits)?);
             let energy: f64 = theta[slot.range.clone()].iter().map(|w| w * w).sum();
             // ρσ_w²/2 with σ_w² the mean square of the kept weights times the fan-in.
             gain *= energy / (2.0 * slot.shape[0] as f64);
         }
+        let found = connectivity(&layer_masks(network, mask)?)?;
         Ok(Anatomy {
-            effective_density: LivePaths::of(network, mask)?.effective_density(),
-            dead_units: connectivity(&layers)?.dead_hidden_units(),
+            effective_density: found.effective_density(),
+            dead_units: found.dead_hidden_units(),
             inherited_gain: gain,
             kernel_rank: kernel_rank(ticket, mask, &theta)?,
         })
@@ -48,14 +46,7 @@ fn kernel_rank(ticket: &Ticket, mask: &Mask, theta: &[f64]) -> Result<f64> {
     let kept: Vec<usize> = weights.indices().iter().copied().filter(|&j| mask.keeps(j)).collect();
     let at = Linearisation::new(&ticket.network, theta, &ticket.samples.select_rows(&rows)?)?;
     let support = Support::new(kept, theta.len())?;
-    let kernel = at
+    Ok(at
         .jacobian(&support, RowTransform::Centred, Biases::Free)?
-        .tangent_kernel();
-    let squares: f64 = kernel.iter().map(|v| v * v).sum();
-    // A network without a live path has no kernel.
-    Ok(if squares > 0.0 {
-        kernel.trace().powi(2) / squares
-    } else {
-        0.0
-    })
+        .kernel_participation())
 }

@@ -16,7 +16,7 @@ use crate::experiments::rows::{padded, row_of};
 use ticketsense::harness::figures::Figure;
 use ticketsense::harness::{Budget, Cell, Claim, Context, Experiment, Scale};
 use ticketsense::simulations::percolation::{
-    LayerMask, LayeredNetwork, ReachKernel, SurvivalCounts, Wiring, connectivity, survival,
+    LayeredNetwork, ReachKernel, SurvivalCounts, Wiring, connectivity, layer_masks, survival,
 };
 use ticketsense::table::{Column, Row, Table};
 use ticketsense::theory::percolation::Offspring;
@@ -395,19 +395,7 @@ fn pruned_rows(cell: &Cell, context: &Context<'_>) -> Result<Vec<Row>> {
     let hidden: usize =
         pruned.network.dense_layers().map(|layer| layer.outputs).sum::<usize>() - pruned.network.classes();
     let row = |of: &PrunedMask| {
-        let layers: Result<Vec<LayerMask>> = pruned
-            .network
-            .layout()
-            .weight_slots()
-            .map(|slot| {
-                LayerMask::new(
-                    slot.shape[0],
-                    slot.shape[1],
-                    of.mask.bits()[slot.range.clone()].to_vec(),
-                )
-            })
-            .collect();
-        let found = connectivity(&layers?)?;
+        let found = connectivity(&layer_masks(&pruned.network, &of.mask)?)?;
         row_of(
             COLUMNS,
             &[

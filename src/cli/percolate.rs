@@ -10,7 +10,7 @@ use ticketsense::Result;
 use ticketsense::data::{self, DataChoice};
 use ticketsense::networks::Network;
 use ticketsense::pruning::{LayerPaths, LivePaths};
-use ticketsense::simulations::percolation::{Connectivity, LayerMask, connectivity};
+use ticketsense::simulations::percolation::{Connectivity, connectivity, layer_masks};
 use ticketsense::support::Mask;
 
 /// The command line of `percolate`.
@@ -62,11 +62,7 @@ fn layers_of(network: &Network, mask: &Mask) -> Result<Option<Connectivity>> {
     if !network.is_multilayer() {
         return Ok(None);
     }
-    let slots = network.layout().weight_slots();
-    let layers: Result<Vec<LayerMask>> = slots
-        .map(|slot| LayerMask::new(slot.shape[0], slot.shape[1], mask.bits()[slot.range.clone()].to_vec()))
-        .collect();
-    connectivity(&layers?).map(Some)
+    connectivity(&layer_masks(network, mask)?).map(Some)
 }
 
 /// Units of every hidden layer, and those of them on a path from an input to an output.

@@ -112,6 +112,20 @@ impl Jacobian {
         kernel
     }
 
+    /// The participation ratio `(tr K)²/tr K²` of the tangent kernel K: how many eigenvalues share its trace, between 1 and
+    /// the rank; 0 where every column is zero.
+    ///
+    /// Cost: that of [`Jacobian::tangent_kernel`].
+    pub fn kernel_participation(&self) -> f64 {
+        let kernel = self.tangent_kernel();
+        let squares: f64 = kernel.iter().map(|v| v * v).sum();
+        if squares > 0.0 {
+            kernel.trace().powi(2) / squares
+        } else {
+            0.0
+        }
+    }
+
     /// Whether column `c` is not exactly zero.
     pub(super) fn is_live(&self, c: usize) -> bool {
         self.norms[c] > 0.0

@@ -152,6 +152,19 @@ fn every_jacobian_equals_the_explicit_one_and_passes_the_dot_test() {
                     "{preset} {rows:?} free={free}: kernel {error:e}"
                 );
                 assert_eq!(kernel, kernel.transpose());
+                let squares: Vec<f64> = expected.singular_values().iter().map(|s| s * s).collect();
+                let (sum, sum_of_squares) = (squares.iter().sum::<f64>(), squares.iter().map(|s| s * s).sum::<f64>());
+                // Projected rows that vanish leave rounding in the explicit matrix.
+                let participation = if sum > ROUNDING {
+                    sum * sum / sum_of_squares
+                } else {
+                    0.0
+                };
+                let found = a.kernel_participation();
+                assert!(
+                    (found - participation).abs() <= 10.0 * ROUNDING * participation,
+                    "{preset}: {found}"
+                );
             }
         }
     }

@@ -1,36 +1,8 @@
 use super::*;
 use crate::Seed;
-use crate::networks::Array;
+use crate::pruning::small_samples::SmallSamples;
 use crate::support::Mask;
-use crate::training::{Examples, TrainingPlan};
-
-struct Small {
-    inputs: Array<f32>,
-    labels: Vec<usize>,
-}
-
-impl Small {
-    /// Three classes that one coordinate each tells apart.
-    fn new() -> Self {
-        let labels: Vec<usize> = (0..90).map(|i| i % 3).collect();
-        let inputs = Array::from_fn(90, 6, |i, j| {
-            ((i * 7 + j * 5) % 11) as f32 / 11.0 + if labels[i] == j { 1.0 } else { 0.0 }
-        });
-        Small { inputs, labels }
-    }
-
-    fn view(&self) -> ImpData<'_> {
-        let examples = Examples::labelled(&self.inputs, &self.labels);
-        ImpData {
-            training: examples,
-            validation: examples,
-            test: examples,
-            shape: 6.into(),
-            classes: 3,
-            identity: "small",
-        }
-    }
-}
+use crate::training::TrainingPlan;
 
 fn plan(network: &str, rewind_step: usize) -> ImpPlan {
     ImpPlan {
@@ -50,7 +22,7 @@ fn plan(network: &str, rewind_step: usize) -> ImpPlan {
 
 #[test]
 fn every_control_changes_what_it_says_and_nothing_else() {
-    let (small, seed) = (Small::new(), Seed::root(4));
+    let (small, seed) = (SmallSamples::new(90, 6, 0.0), Seed::root(4));
     for rewind_step in [0, 3] {
         let plan = plan("mlp:9-7:tanh:no-bias", rewind_step);
         let run = plan.run(&small.view(), &seed, &mut |_| true).unwrap();
@@ -120,7 +92,7 @@ fn every_control_changes_what_it_says_and_nothing_else() {
 
 #[test]
 fn one_shot_pruning_is_the_first_round_of_iterative_pruning() {
-    let (small, seed, plan) = (Small::new(), Seed::root(6), plan("mlp:9-7", 0));
+    let (small, seed, plan) = (SmallSamples::new(90, 6, 0.0), Seed::root(6), plan("mlp:9-7", 0));
     let run = plan.run(&small.view(), &seed, &mut |_| true).unwrap();
     let once = Control::OneShot.train(&plan, &small.view(), &seed, &run, 1).unwrap();
     assert_eq!(once.mask, run.rounds[1].mask);
@@ -129,7 +101,7 @@ fn one_shot_pruning_is_the_first_round_of_iterative_pruning() {
 
 #[test]
 fn what_a_control_starts_from_differs_from_the_ticket_in_one_thing() {
-    let (small, seed, plan) = (Small::new(), Seed::root(4), plan("mlp:9-7", 3));
+    let (small, seed, plan) = (SmallSamples::new(90, 6, 0.0), Seed::root(4), plan("mlp:9-7", 3));
     let run = plan.run(&small.view(), &seed, &mut |_| true).unwrap();
     let (ticket, from) = (&run.rounds[2].mask, &run.rewind);
     assert_ne!(from, &run.initial);
@@ -179,7 +151,7 @@ fn what_a_control_starts_from_differs_from_the_ticket_in_one_thing() {
 
 #[test]
 fn rounds_and_controls_that_do_not_exist_are_refused_with_both_sides_named() {
-    let (small, seed, plan) = (Small::new(), Seed::root(6), plan("linear", 0));
+    let (small, seed, plan) = (SmallSamples::new(90, 6, 0.0), Seed::root(6), plan("linear", 0));
     let run = plan.run(&small.view(), &seed, &mut |_| true).unwrap();
     for (control, round, words) in [
         (Control::Reinit, 3, ["reinit", "0 to 2"]),

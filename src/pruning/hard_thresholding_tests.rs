@@ -1,37 +1,11 @@
 use super::hard_thresholding::HardThresholding;
-use super::imp::{ImpData, ImpPlan};
-use crate::networks::{Array, Initialisation, Loss, Network};
+use super::imp::ImpPlan;
+use crate::networks::{Initialisation, Loss, Network};
 use crate::outcome::Status;
+use crate::pruning::small_samples::SmallSamples;
 use crate::seed::Seed;
 use crate::support::largest_by;
-use crate::training::{Examples, Optimiser, TrainingPlan};
-
-struct Small {
-    inputs: Array<f32>,
-    labels: Vec<usize>,
-}
-
-impl Small {
-    fn new() -> Self {
-        let labels: Vec<usize> = (0..60).map(|i| i % 3).collect();
-        let inputs = Array::from_fn(60, 6, |i, j| {
-            ((i * 7 + j * 5) % 11) as f32 / 11.0 - 0.5 + if labels[i] == j { 1.0 } else { 0.0 }
-        });
-        Small { inputs, labels }
-    }
-
-    fn view(&self) -> ImpData<'_> {
-        let examples = Examples::labelled(&self.inputs, &self.labels);
-        ImpData {
-            training: examples,
-            validation: examples,
-            test: examples,
-            shape: 6.into(),
-            classes: 3,
-            identity: "small",
-        }
-    }
-}
+use crate::training::{Optimiser, TrainingPlan};
 
 fn plain(rate: f64) -> Optimiser {
     Optimiser::Sgd {
@@ -45,7 +19,7 @@ fn plain(rate: f64) -> Optimiser {
 #[test]
 fn in_a_linear_network_it_is_iterative_hard_thresholding_written_out() {
     const RATE: f64 = 1.0;
-    let small = Small::new();
+    let small = SmallSamples::new(60, 6, 0.5);
     let network = Network::preset("linear:no-bias", 6, 3).unwrap();
     let method = HardThresholding {
         training: TrainingPlan {
@@ -100,7 +74,7 @@ fn in_a_linear_network_it_is_iterative_hard_thresholding_written_out() {
 
 #[test]
 fn with_every_weight_allowed_it_is_plain_training_to_the_last_bit() {
-    let small = Small::new();
+    let small = SmallSamples::new(60, 6, 0.5);
     let imp = ImpPlan {
         network: "mlp:8".into(),
         training: TrainingPlan {
@@ -132,7 +106,7 @@ fn with_every_weight_allowed_it_is_plain_training_to_the_last_bit() {
 
 #[test]
 fn counts_are_exact_and_debiasing_moves_what_is_left_alone() {
-    let small = Small::new();
+    let small = SmallSamples::new(60, 6, 0.5);
     let network = Network::preset("mlp:8", 6, 3).unwrap();
     let from: Vec<f32> = network.initial(&Seed::root(1), &Initialisation::HE).unwrap();
     // Small beside the steps, so that what is cut can grow back to what is kept.
@@ -175,7 +149,7 @@ fn counts_are_exact_and_debiasing_moves_what_is_left_alone() {
 
 #[test]
 fn what_is_out_of_range_is_refused_and_divergence_is_a_status() {
-    let small = Small::new();
+    let small = SmallSamples::new(60, 6, 0.5);
     let network = Network::preset("linear", 6, 3).unwrap();
     let from: Vec<f32> = network.initial(&Seed::root(1), &Initialisation::HE).unwrap();
     let good = HardThresholding {

@@ -39,6 +39,8 @@ mod imp_tests;
 #[cfg(test)]
 mod retraining_tests;
 #[cfg(test)]
+mod small_samples;
+#[cfg(test)]
 mod stages_tests;
 
 pub use allocation::Allocation;
@@ -66,6 +68,6 @@ pub use retraining::Retraining;
 pub use run::{ImpRun, Round, TrainingOutcome};
 pub use samples::ImpSamples;
 pub use scored::{ScoredMask, ScoredPruning};
-pub use select::{LayerRate, Scope, keep_highest, prune_lowest, survivors};
+pub use select::{LayerRate, Scope, keep_highest, keep_highest_together, prune_lowest, survivors};
 pub use stages::{Keeper, StageFolder};
 pub use structured::{Extracted, UnitChoice, UnitFamily, UnitKind, UnitNorm, Units};

@@ -217,6 +217,7 @@ mod tests {
     use super::*;
     use crate::linalg::dot;
     use crate::networks::{Array, Initialisation};
+    use crate::pruning::small_samples::SmallSamples;
     use crate::training::{Optimiser, TrainingPlan};
 
     fn samples(count: usize) -> (Array<f64>, Vec<usize>) {
@@ -352,19 +353,8 @@ mod tests {
 
     #[test]
     fn siblings_share_their_values_and_differ_in_their_order() {
-        let labels: Vec<usize> = (0..90).map(|i| i % 3).collect();
-        let inputs = Array::from_fn(90, 6, |i, j| {
-            ((i * 7 + j * 5) % 11) as f32 / 11.0 + if labels[i] == j { 1.0 } else { 0.0 }
-        });
-        let examples = Examples::labelled(&inputs, &labels);
-        let data = ImpData {
-            training: examples,
-            validation: examples,
-            test: examples,
-            shape: 6.into(),
-            classes: 3,
-            identity: "small",
-        };
+        let samples = SmallSamples::new(90, 6, 0.0);
+        let data = samples.view();
         let plan = ImpPlan {
             network: "mlp:9".into(),
             training: TrainingPlan {

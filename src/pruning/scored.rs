@@ -3,11 +3,10 @@
 use super::allocation::{Allocation, exponential};
 use super::criteria::{Criterion, CriterionInput};
 use super::run::emptied;
-use super::select::keep_highest;
+use super::select::{keep_highest, keep_highest_together};
 use crate::error::{Error, Result};
 use crate::networks::Slot;
 use crate::support::{Density, Mask};
-use std::cmp::Ordering;
 
 /// Scores, prunes, scores what is left, and so on down to a density, with the weights as they are: pruning at
 /// initialisation where these are initial ones.
@@ -109,6 +108,7 @@ impl ScoredPruning {
         let schedule: Vec<Vec<usize>> = pairs
             .map(|(&left, &last)| exponential(left, last, self.rounds))
             .collect();
+        let ranges: Vec<_> = slots.iter().map(|slot| slot.range.clone()).collect();
         let (mut mask, mut theta) = (input.mask.clone(), input.theta.to_vec());
         for round in 0..self.rounds {
             mask.apply(&mut theta)?;
@@ -118,12 +118,10 @@ impl ScoredPruning {
                 ..input.clone()
             })?;
             let counts: Vec<usize> = schedule.iter().map(|counts| counts[round]).collect();
-            mask = match global {
-                true => keep_highest_of_all(&mask, &scores, &slots, counts[0])?,
-                false => {
-                    let ranges: Vec<_> = slots.iter().map(|slot| slot.range.clone()).collect();
-                    keep_highest(&mask, &scores, &ranges, &counts)?
-                }
+            mask = if global {
+                keep_highest_together(&mask, &scores, &ranges, counts[0])?
+            } else {
+                keep_highest(&mask, &scores, &ranges, &counts)?
             };
         }
         let (samples, classes) = (input.training.inputs.rows(), input.network.classes());
@@ -133,44 +131,6 @@ impl ScoredPruning {
             mask,
         })
     }
-}
-
-/// The mask of the `count` kept weights of largest score, over all layers, ties by index.
-///
-/// The score of the last that stays is found first, and then one pass sets the bits: nothing is sorted.
-fn keep_highest_of_all(mask: &Mask, scores: &[f64], slots: &[&Slot], count: usize) -> Result<Mask> {
-    let kept = || {
-        let weights = slots.iter().flat_map(|slot| slot.range.clone());
-        weights.filter(|&i| mask.keeps(i))
-    };
-    if let Some(index) = kept().find(|&i| !scores[i].is_finite()) {
-        return Err(Error::NotFinite {
-            what: "scores".into(),
-            index,
-            value: scores[index],
-        });
-    }
-    let mut ranked: Vec<f64> = kept().map(|i| scores[i]).collect();
-    let mut next = mask.clone();
-    if count >= ranked.len() {
-        return Ok(next);
-    }
-    let (_, &mut bar, _) = ranked.select_nth_unstable_by(count.saturating_sub(1), |a, b| b.total_cmp(a));
-    let above = kept().filter(|&i| scores[i].total_cmp(&bar).is_gt()).count();
-    let mut equals = count.saturating_sub(above);
-    for i in kept() {
-        let stays = match scores[i].total_cmp(&bar) {
-            Ordering::Greater => count > 0,
-            Ordering::Equal => {
-                let stays = equals > 0;
-                equals -= usize::from(stays);
-                stays
-            }
-            Ordering::Less => false,
-        };
-        next.set(i, stays);
-    }
-    Ok(next)
 }
 
 #[cfg(test)]
@@ -327,14 +287,14 @@ mod tests {
     #[test]
     fn the_largest_of_all_layers_are_those_that_sorting_finds_ties_by_index() {
         let network = Network::preset("mlp:5-4", 6, 3).unwrap();
-        let slots: Vec<&Slot> = network.layout().weight_slots().collect();
+        let ranges: Vec<_> = network.layout().weight_slots().map(|s| s.range.clone()).collect();
         let mut mask = network.layout().full_mask();
-        slots[0].range.clone().step_by(3).for_each(|i| mask.set(i, false));
+        ranges[0].clone().step_by(3).for_each(|i| mask.set(i, false));
         let scores: Vec<f64> = (0..mask.dimension()).map(|i| ((i * 7) % 5) as f64 - 2.0).collect();
         let weights = network.layout().weights();
         let left: Vec<usize> = weights.indices().iter().copied().filter(|&i| mask.keeps(i)).collect();
         for count in 0..=left.len() {
-            let found = keep_highest_of_all(&mask, &scores, &slots, count).unwrap();
+            let found = keep_highest_together(&mask, &scores, &ranges, count).unwrap();
             let expected = crate::support::largest_by(count, left.iter().copied(), |i| scores[i]);
             let stayed: Vec<usize> = left.iter().copied().filter(|&i| found.keeps(i)).collect();
             assert_eq!(stayed, expected, "{count}");

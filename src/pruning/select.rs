@@ -1,8 +1,9 @@
 //! From scores to masks: exactly as many survivors as asked for, ties by index.
 
 use crate::error::{Error, Result};
-use crate::support::{Mask, largest_by};
+use crate::support::Mask;
 use crate::theory::imp_density::pruned_in_round;
+use std::cmp::Ordering;
 use std::ops::Range;
 
 /// Over which weights the scores compete.
@@ -103,13 +104,7 @@ pub fn keep_highest(mask: &Mask, scores: &[f64], layers: &[Range<usize>], counts
     if layers.len() != counts.len() {
         return Err(Error::shape("counts a layer", layers.len(), counts.len()));
     }
-    let rates: Vec<LayerRate> = layers
-        .iter()
-        .map(|range| LayerRate {
-            range: range.clone(),
-            prune_fraction: 0.0,
-        })
-        .collect();
+    let rates = unpruned(layers);
     check_layers(mask, &rates)?;
     check_scores(mask, scores, &rates)?;
     let mut next = mask.clone();
@@ -127,14 +122,56 @@ pub fn keep_highest(mask: &Mask, scores: &[f64], layers: &[Range<usize>], counts
     Ok(next)
 }
 
-/// Of `kept`, leaves the `keep` of largest score in the mask.
-fn retain(mask: &mut Mask, kept: Vec<usize>, keep: usize, scores: &[f64]) {
-    let winners = largest_by(keep, kept.iter().copied(), |i| scores[i]);
-    for i in kept {
-        mask.set(i, false);
+/// Keeps exactly `count` weights of all layers together, those of largest score among the kept ones of `mask`, ties by index.
+///
+/// # Errors
+/// [`Error::Argument`] when there are fewer candidates than asked for; otherwise as [`prune_lowest`].
+///
+/// Cost: linear in the number of weights.
+pub fn keep_highest_together(mask: &Mask, scores: &[f64], layers: &[Range<usize>], count: usize) -> Result<Mask> {
+    let rates = unpruned(layers);
+    check_layers(mask, &rates)?;
+    check_scores(mask, scores, &rates)?;
+    let kept: Vec<usize> = layers.iter().cloned().flatten().filter(|&i| mask.keeps(i)).collect();
+    if count > kept.len() {
+        let expected = format!("at most {} candidates", kept.len());
+        return Err(Error::argument("count of all layers", expected, count));
     }
-    for i in winners {
-        mask.set(i, true);
+    let mut next = mask.clone();
+    retain(&mut next, kept, count, scores);
+    Ok(next)
+}
+
+fn unpruned(layers: &[Range<usize>]) -> Vec<LayerRate> {
+    let rate = |range: &Range<usize>| LayerRate {
+        range: range.clone(),
+        prune_fraction: 0.0,
+    };
+    layers.iter().map(rate).collect()
+}
+
+/// Of `kept`, leaves the `keep` of largest score in the mask, ties by index.
+///
+/// The score of the last that stays is found first, and then one pass sets the bits: nothing is sorted.
+fn retain(mask: &mut Mask, kept: Vec<usize>, keep: usize, scores: &[f64]) {
+    if keep >= kept.len() {
+        return;
+    }
+    let mut ranked: Vec<f64> = kept.iter().map(|&i| scores[i]).collect();
+    let (_, &mut bar, _) = ranked.select_nth_unstable_by(keep.saturating_sub(1), |a, b| b.total_cmp(a));
+    let above = kept.iter().filter(|&&i| scores[i].total_cmp(&bar).is_gt()).count();
+    let mut equals = keep.saturating_sub(above);
+    for i in kept {
+        let stays = match scores[i].total_cmp(&bar) {
+            Ordering::Greater => keep > 0,
+            Ordering::Equal => {
+                let stays = equals > 0;
+                equals -= usize::from(stays);
+                stays
+            }
+            Ordering::Less => false,
+        };
+        mask.set(i, stays);
     }
 }
 
@@ -189,6 +226,7 @@ fn check_scores(mask: &Mask, scores: &[f64], layers: &[LayerRate]) -> Result<()>
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::support::largest_by;
     use proptest::prelude::*;
 
     fn layers(fractions: &[(usize, f64)]) -> Vec<LayerRate> {
@@ -274,6 +312,10 @@ mod tests {
             let mask = keep_highest(&Mask::full(40), &scores, &[0..20, 20..40], &[a, b]).unwrap();
             prop_assert_eq!(mask.kept_in(0..20), a);
             prop_assert_eq!(mask.kept_in(20..40), b);
+            let together = keep_highest_together(&Mask::full(40), &scores, &[0..20, 20..40], a + b).unwrap();
+            let expected = largest_by(a + b, 0..40, |i| scores[i]);
+            let support = together.support();
+            prop_assert_eq!(support.indices(), &expected[..]);
         }
     }
 }

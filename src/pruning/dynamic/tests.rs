@@ -1,38 +1,11 @@
 use super::exchange::Exchanger;
 use super::*;
-use crate::networks::{Array, Initialisation, Loss};
+use crate::networks::{Initialisation, Loss};
+use crate::pruning::small_samples::SmallSamples;
 use crate::pruning::{ImpPlan, controls::random_mask};
-use crate::training::{Examples, Optimiser};
+use crate::training::Optimiser;
 use proptest::prelude::*;
 use std::ops::Range;
-
-struct Small {
-    inputs: Array<f32>,
-    labels: Vec<usize>,
-}
-
-impl Small {
-    /// Three classes that one coordinate each tells apart.
-    fn new() -> Self {
-        let labels: Vec<usize> = (0..90).map(|i| i % 3).collect();
-        let inputs = Array::from_fn(90, 6, |i, j| {
-            ((i * 7 + j * 5) % 11) as f32 / 11.0 + if labels[i] == j { 1.0 } else { 0.0 }
-        });
-        Small { inputs, labels }
-    }
-
-    fn view(&self) -> ImpData<'_> {
-        let examples = Examples::labelled(&self.inputs, &self.labels);
-        ImpData {
-            training: examples,
-            validation: examples,
-            test: examples,
-            shape: 6.into(),
-            classes: 3,
-            identity: "small",
-        }
-    }
-}
 
 fn plan(steps: usize) -> TrainingPlan {
     TrainingPlan {
@@ -61,7 +34,7 @@ fn start(name: &str) -> (Network, Vec<f32>, Mask) {
 
 #[test]
 fn without_exchanges_it_is_the_training_of_a_fixed_mask_to_the_last_bit() {
-    let (small, (network, initial, mask)) = (Small::new(), start("mlp:8"));
+    let (small, (network, initial, mask)) = (SmallSamples::new(90, 6, 0.0), start("mlp:8"));
     let imp = ImpPlan {
         network: "mlp:8".into(),
         training: plan(25),
@@ -101,7 +74,7 @@ fn without_exchanges_it_is_the_training_of_a_fixed_mask_to_the_last_bit() {
 
 #[test]
 fn every_layer_keeps_its_count_and_what_is_pruned_is_exactly_zero() {
-    let small = Small::new();
+    let small = SmallSamples::new(90, 6, 0.0);
     for (name, optimiser) in [("mlp:8", Optimiser::adam(1e-2)), ("mlp:8:tanh", Optimiser::sgd(0.1))] {
         let (network, initial, mask) = start(name);
         let plan = TrainingPlan { optimiser, ..plan(40) };
@@ -179,7 +152,7 @@ fn random_growth_chooses_every_inactive_weight_equally_often() {
 
 #[test]
 fn a_grown_weight_starts_at_zero_with_fresh_moments_and_others_go_on() {
-    let (small, (network, initial, mask)) = (Small::new(), start("mlp:8"));
+    let (small, (network, initial, mask)) = (SmallSamples::new(90, 6, 0.0), start("mlp:8"));
     let data = small.view();
     for optimiser in [Optimiser::adam(1e-2), Optimiser::sgd(0.1)] {
         let plan = TrainingPlan { optimiser, ..plan(20) };
@@ -224,7 +197,7 @@ fn a_grown_weight_starts_at_zero_with_fresh_moments_and_others_go_on() {
 
 #[test]
 fn the_dense_gradient_is_that_of_the_next_batch_in_every_parameter() {
-    let (small, (network, initial, mask)) = (Small::new(), start("mlp:8:tanh"));
+    let (small, (network, initial, mask)) = (SmallSamples::new(90, 6, 0.0), start("mlp:8:tanh"));
     let data = small.view();
     // Of one batch a pass the rows are all samples, in an order that does not matter.
     let whole = TrainingPlan { batch: 90, ..plan(5) };
@@ -249,7 +222,7 @@ fn the_dense_gradient_is_that_of_the_next_batch_in_every_parameter() {
 
 #[test]
 fn numbers_out_of_range_and_unknown_methods_are_refused() {
-    let (small, (network, initial, mask)) = (Small::new(), start("mlp:8"));
+    let (small, (network, initial, mask)) = (SmallSamples::new(90, 6, 0.0), start("mlp:8"));
     let good = DynamicTraining::new(Growth::Random);
     for bad in [
         DynamicTraining { every: 0, ..good },

@@ -1,5 +1,6 @@
 use super::*;
 use crate::networks::{Array, Loss, Workspace};
+use crate::pruning::small_samples::SmallSamples;
 use crate::training::{Batches, Examples};
 use rand::seq::SliceRandom;
 
@@ -159,19 +160,8 @@ fn the_gradient_of_a_score_is_the_slope_of_the_loss_in_its_effective_weight_time
 
 #[test]
 fn weights_never_move_counts_are_exact_and_a_search_repeats() {
-    let labels: Vec<usize> = (0..60).map(|i| i % 3).collect();
-    let inputs = Array::from_fn(60, 4, |i, j| {
-        ((i * 7 + j * 5) % 11) as f32 / 11.0 + if labels[i] == j { 1.0 } else { 0.0 }
-    });
-    let examples = Examples::labelled(&inputs, &labels);
-    let data = ImpData {
-        training: examples,
-        validation: examples,
-        test: examples,
-        shape: 4.into(),
-        classes: 3,
-        identity: "small",
-    };
+    let samples = SmallSamples::new(60, 4, 0.0);
+    let data = samples.view();
     let network = Network::preset("mlp:16-9", 4, 3).unwrap();
     let popup = EdgePopup {
         training: TrainingPlan { batch: 20, ..plan(40) },

@@ -1,6 +1,8 @@
 //! Connectivity of a given mask: what a pruned network could still compute with, whatever its weights are.
 
 use crate::error::{Error, Result};
+use crate::networks::Network;
+use crate::support::Mask;
 
 /// The kept weights between two layers.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -50,6 +52,21 @@ impl LayerMask {
     fn rows(&self) -> impl DoubleEndedIterator<Item = &[bool]> {
         self.bits.chunks_exact(self.inputs)
     }
+}
+
+/// The kept weights of a multilayer perceptron, layer by layer from input to output.
+///
+/// # Errors
+/// [`Error::Argument`] for a network that is no multilayer perceptron, [`Error::Shape`] for a mask of another network.
+pub fn layer_masks(network: &Network, mask: &Mask) -> Result<Vec<LayerMask>> {
+    if !network.is_multilayer() {
+        return Err(Error::argument("network", "a multilayer perceptron", network.name()));
+    }
+    network.layout().check_mask(mask)?;
+    let slots = network.layout().weight_slots();
+    slots
+        .map(|slot| LayerMask::new(slot.shape[0], slot.shape[1], mask.bits()[slot.range.clone()].to_vec()))
+        .collect()
 }
 
 /// What is connected to what in a masked layered network.

@@ -11,5 +11,5 @@ pub mod reach;
 
 pub use galton_watson::{SurvivalCounts, survival};
 pub use layered::{LayeredNetwork, ReachedCounts, Wiring};
-pub use masks::{Connectivity, LayerMask, connectivity};
+pub use masks::{Connectivity, LayerMask, connectivity, layer_masks};
 pub use reach::ReachKernel;
