@@ -15,6 +15,7 @@ mod iterative_magnitude_pruning;
 mod jacobian_over_training;
 mod jacobian_sensing;
 mod layerwise_sensing;
+mod linearized_measurements;
 mod linearized_tickets;
 mod mask_shuffling;
 mod mode_connectivity;
@@ -44,6 +45,7 @@ use ticketsense::harness::Experiment;
 /// Every experiment, in the order in which a run without names goes through them.
 pub static EXPERIMENTS: &[&dyn Experiment] = &[
     &linearized_tickets::LinearizedTickets,
+    &linearized_measurements::LinearizedMeasurements,
     &layerwise_sensing::LayerwiseSensing,
     &jacobian_over_training::JacobianOverTraining,
     &iterative_magnitude_pruning::IterativeMagnitudePruning,
