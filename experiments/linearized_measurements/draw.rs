@@ -4,7 +4,7 @@ use super::super::comparison::{DENSE, Outcomes, Pair};
 use super::super::tickets::LEVEL;
 use super::deciles::GROUPS;
 use super::loss::ROWS;
-use super::read::{Of, column, excess, mean, normalised, places};
+use super::read::{Of, Places, column, excess, mean, normalised, places};
 use super::sample_axis::{LABELS, PLANTED, UNDAMPED, halves_of};
 use super::subject::{Point, shuffled_name};
 use super::{
@@ -38,7 +38,7 @@ pub fn draw(table: &Table) -> Result<Figure> {
         "64-50-30-10 linearised at its initial weights θ₀ or its trained weights θ_T, masks of density 0.1 at the counts of \
          iterative pruning, each trained from m ⊙ θ₀. Means with 95 % intervals over seeds, for one test set; a place without a \
          point is unattainable. Numbers of samples stand above the bound of rank(A) over the number of weights; overlaps run \
-         from 0 at chance to 1 at agreement.",
+         from 0 at chance to 1 at agreement. (f): networks trained with cross-entropy, α of the best validation accuracy.",
     ))
 }
 
@@ -67,14 +67,16 @@ fn found(table: &Table) -> Result<Panel> {
         axis,
         Axis::linear("overlap, chance to agreement"),
     );
-    for (arm, point, label, colour) in [
+    let places = Places::new("samples", &counts).within(-0.2, 1.0);
+    let series = [
         (PLANTED, Point::Trained, "planted, θ_T", Colour::GREEN),
         (PLANTED, Point::Initial, "planted, θ₀", Colour::BLUE),
         (LABELS, Point::Trained, "from labels, θ_T", Colour::PURPLE),
         (LABELS, Point::Initial, "from labels, θ₀", Colour::VERMILION),
-    ] {
+    ];
+    for (number, (arm, point, label, colour)) in series.into_iter().enumerate() {
         let of = Of::new(SAMPLES, arm).at(point.name());
-        panel = panel.series(of.curve(table, ("samples", &counts), label, colour, normalised)?);
+        panel = panel.series(of.curve(table, &places.series(number, series.len()), label, colour, normalised)?);
     }
     Ok(panel.horizontal(0.0, ""))
 }
@@ -82,23 +84,22 @@ fn found(table: &Table) -> Result<Panel> {
 /// Trained accuracy of masks from labels and of their shuffles.
 fn by_samples(table: &Table) -> Result<Panel> {
     let (counts, axis) = sample_axis(table)?;
-    let mut panel = Panel::new("recovered from labels, trained", axis, Axis::linear("test accuracy"));
-    for (arm, point, label, colour) in [
-        (LABELS, Point::Trained, "from labels, θ_T", Colour::PURPLE),
-        (LABELS, Point::Initial, "from labels, θ₀", Colour::VERMILION),
-        (UNDAMPED, Point::Initial, "the same without damping", Colour::BLACK),
-    ] {
-        let of = Of::new(SAMPLES, arm).at(point.name());
-        panel = panel.series(of.curve(table, ("samples", &counts), label, colour, column("test_accuracy"))?);
-    }
+    let accuracy = Axis::linear("test accuracy");
+    let mut panel = Panel::new("recovered from labels, trained", axis, accuracy);
+    let places = Places::new("samples", &counts).within(0.4, 1.0);
     let shuffled = shuffled_name(LABELS);
-    for (point, label, colour) in [
-        (Point::Trained, "mask of θ_T shuffled", Colour::GREY),
-        (Point::Initial, "mask of θ₀ shuffled", Colour::ORANGE),
-    ] {
-        let of = Of::new(SAMPLES, &shuffled).at(point.name());
-        let series = of.curve(table, ("samples", &counts), label, colour, column("test_accuracy"))?;
-        panel = panel.series(series.dashed());
+    let series = [
+        (LABELS, Point::Trained, "from labels, θ_T", Colour::PURPLE),
+        (&shuffled, Point::Trained, "mask of θ_T shuffled", Colour::GREY),
+        (LABELS, Point::Initial, "from labels, θ₀", Colour::VERMILION),
+        (&shuffled, Point::Initial, "mask of θ₀ shuffled", Colour::ORANGE),
+        (UNDAMPED, Point::Initial, "the same without damping", Colour::BLACK),
+    ];
+    for (number, (arm, point, label, colour)) in series.into_iter().enumerate() {
+        let of = Of::new(SAMPLES, arm).at(point.name());
+        let places = places.series(number, series.len());
+        let curve = of.curve(table, &places, label, colour, column("test_accuracy"))?;
+        panel = panel.series(if arm == shuffled { curve.dashed() } else { curve });
     }
     Ok(panel)
 }
@@ -116,16 +117,20 @@ fn halves(table: &Table) -> Result<Panel> {
         (RecoveredBy::NormalisedIht, "hard thresholding", Colour::BLUE),
         (RecoveredBy::Lasso, "LASSO", Colour::GREEN),
     ];
-    for (solver, label, colour) in words {
+    let places = Places::new("samples", &counts);
+    for (number, (solver, label, colour)) in words.into_iter().enumerate() {
         let arm = halves_of(solver);
         let of = Of::new(SAMPLES, &arm).at(Point::Initial.name());
-        panel = panel.series(of.curve(table, ("samples", &counts), label, colour, normalised)?);
+        panel = panel.series(of.curve(table, &places.series(number, words.len()), label, colour, normalised)?);
     }
     Ok(panel.horizontal(0.0, ""))
 }
 
 fn damping_axis(table: &Table) -> Result<(Vec<f64>, Axis)> {
-    let dampings = places(table, CERTIFICATE, "damping")?;
+    let mut dampings = places(table, DAMPED, "damping")?;
+    dampings.extend(places(table, CERTIFICATE, "damping")?);
+    dampings.sort_by(f64::total_cmp);
+    dampings.dedup();
     let names: Vec<String> = dampings
         .iter()
         .map(|d| if *d >= 1e3 { format!("{d:e}") } else { d.to_string() })
@@ -136,7 +141,7 @@ fn damping_axis(table: &Table) -> Result<(Vec<f64>, Axis)> {
 /// Certificates as shares of the ticket's weights beside the accuracy of the masks.
 fn damping(table: &Table) -> Result<Panel> {
     let (dampings, axis) = damping_axis(table)?;
-    let axis_of = ("damping", &dampings[..]);
+    let places = Places::new("damping", &dampings).within(0.0, 1.0);
     let shuffled = shuffled_name(OMP);
     let share = |name: &'static str| {
         move |r: &ticketsense::table::Record<'_>| {
@@ -149,17 +154,29 @@ fn damping(table: &Table) -> Result<Panel> {
     Ok(Panel::new(
         "what a certificate costs in α",
         axis,
-        Axis::linear("accuracy, or share").range(-0.03, 1.03),
+        Axis::linear("accuracy, or share").range(-0.03, 1.25),
     )
-    .series(Of::new(DAMPED, OMP).curve(table, axis_of, "pursuit at θ₀", Colour::VERMILION, &accuracy)?)
+    .series(Of::new(DAMPED, OMP).curve(
+        table,
+        &places.series(0, 2),
+        "pursuit at θ₀",
+        Colour::VERMILION,
+        &accuracy,
+    )?)
     .series(
         Of::new(DAMPED, &shuffled)
-            .curve(table, axis_of, "mask of θ₀ shuffled", Colour::ORANGE, &accuracy)?
+            .curve(
+                table,
+                &places.series(1, 2),
+                "mask of θ₀ shuffled",
+                Colour::ORANGE,
+                &accuracy,
+            )?
             .dashed(),
     )
     .series(certificate.curve(
         table,
-        axis_of,
+        &places,
         "share of the ticket certified, Babel",
         Colour::BLUE,
         share("babel_order"),
@@ -168,8 +185,8 @@ fn damping(table: &Table) -> Result<Panel> {
         certificate
             .curve(
                 table,
-                axis_of,
-                "data of the certificate that is wrong",
+                &Places::new("damping", &dampings),
+                "share of its data that is wrong",
                 Colour::BLACK,
                 column("prior_error"),
             )?
@@ -180,7 +197,7 @@ fn damping(table: &Table) -> Result<Panel> {
 /// The certificates themselves.
 fn certified(table: &Table) -> Result<Panel> {
     let (dampings, axis) = damping_axis(table)?;
-    let axis_of = ("damping", &dampings[..]);
+    let places = Places::new("damping", &dampings);
     let of = Of::new(CERTIFICATE, OMP);
     let mut panel = Panel::new("certificates", axis, Axis::log("nonzeros, or recovery value"));
     for (name, label, colour) in [
@@ -189,7 +206,7 @@ fn certified(table: &Table) -> Result<Panel> {
         ("recovery_value", "recovery value of the ticket", Colour::PURPLE),
     ] {
         let positive = move |r: &ticketsense::table::Record<'_>| Ok(r.optional_real(name)?.filter(|v| *v > 0.0));
-        panel = panel.series(of.curve(table, axis_of, label, colour, positive)?);
+        panel = panel.series(of.curve(table, &places, label, colour, positive)?);
     }
     let tickets = of.values(table, None, column("reference"))?;
     if !tickets.is_empty() {
@@ -210,9 +227,12 @@ fn loss(table: &Table) -> Result<Panel> {
                 if arm == ROWS[0].0 { "c.-e." } else { "squared" }
             ));
             let shuffled = shuffled_name(arm);
+            let Some(chosen) = best_damping(table, arm, point)? else {
+                continue;
+            };
             for (points, arm, shift) in [(&mut own, arm, -0.1), (&mut other, shuffled.as_str(), 0.1)] {
                 let of = Of::new(LOSS, arm).at(point.name());
-                let values = of.values(table, None, column("test_accuracy"))?;
+                let values = of.values(table, Some(("damping", chosen)), column("test_accuracy"))?;
                 points.extend(mean(&values, SHARE)?.map(|(m, low, high)| (place + shift, m, low, high)));
             }
         }
@@ -224,13 +244,28 @@ fn loss(table: &Table) -> Result<Panel> {
     )
     .series(Series::measured("own mask", own).colour(Colour::VERMILION))
     .series(Series::measured("shuffled within layers", other).colour(Colour::ORANGE));
-    for (arm, label) in [(DENSE, "dense"), (IMP, "IMP"), (RANDOM, "random")] {
+    for (arm, label) in [(IMP, "IMP"), (RANDOM, "random")] {
         let values = Of::new(LOSS, arm).values(table, None, column("test_accuracy"))?;
         if let Some((m, ..)) = mean(&values, SHARE)? {
-            panel = panel.horizontal(m, if arm == DENSE { "" } else { label });
+            panel = panel.horizontal(m, label);
         }
     }
     Ok(panel)
+}
+
+/// The α at which the masks of a linear model reach the highest mean validation accuracy, the smallest of equals.
+pub fn best_damping(table: &Table, arm: &str, point: Point) -> Result<Option<f64>> {
+    let mut best: Option<(f64, f64)> = None;
+    for damping in places(table, LOSS, "damping")? {
+        let of = Of::new(LOSS, arm).at(point.name());
+        let values = of.values(table, Some(("damping", damping)), column("validation_accuracy"))?;
+        if let Some((reached, ..)) = mean(&values, SHARE)?
+            && best.is_none_or(|(_, known)| reached > known)
+        {
+            best = Some((damping, reached));
+        }
+    }
+    Ok(best.map(|(damping, _)| damping))
 }
 
 const ARMS: [(&str, &str); 5] = [
@@ -285,7 +320,8 @@ fn differences(table: &Table) -> Result<Panel> {
 
 /// Weights shared with the ticket beyond chance within every decile of |θ₀|.
 fn deciles(table: &Table) -> Result<Panel> {
-    let places: Vec<f64> = (1..=GROUPS).map(|decile| decile as f64).collect();
+    let numbers: Vec<f64> = (1..=GROUPS).map(|decile| decile as f64).collect();
+    let places = Places::new("decile", &numbers);
     let names = (1..=GROUPS).map(|decile| decile.to_string());
     let mut panel = Panel::new(
         "overlap with the ticket by size of θ₀",
@@ -297,7 +333,7 @@ fn deciles(table: &Table) -> Result<Panel> {
         (ROUNDS, "in rounds", Colour::BLUE),
         (OMP, "pursuit at θ₀", Colour::VERMILION),
     ] {
-        panel = panel.series(Of::new(DECILES, arm).curve(table, ("decile", &places), label, colour, excess)?);
+        panel = panel.series(Of::new(DECILES, arm).curve(table, &places, label, colour, excess)?);
     }
     Ok(panel.horizontal(0.0, ""))
 }

@@ -2,7 +2,7 @@
 
 use super::super::comparison::{DENSE, Line};
 use super::subject::{Point, Subject};
-use super::{DAMPING, DENSITY, IMP, LOSS, RANDOM, RATES, Sizes};
+use super::{DENSITY, IMP, LOSS, RANDOM, RATES, Sizes};
 use ticketsense::Result;
 use ticketsense::harness::Context;
 use ticketsense::linearize::RowTransform;
@@ -16,7 +16,8 @@ pub const ROWS: [(&str, RowTransform); 2] = [
     ("squared", RowTransform::Centred),
 ];
 
-/// The rows of one seed.
+/// The rows of one seed. The targets of the two losses differ in scale, C e_y − 1 against e_y − 1/C, and so does what an α
+/// means: every α is tried for both.
 pub fn lines(context: &Context<'_>, number: usize) -> Result<Vec<Line>> {
     let sizes = Sizes::of(context.scale());
     let subject = Subject::new(context, Loss::CrossEntropy, number)?;
@@ -36,19 +37,21 @@ pub fn lines(context: &Context<'_>, number: usize) -> Result<Vec<Line>> {
     let drawn = subject.draw(context, sizes.samples)?;
     for point in Point::ALL {
         for (arm, rows) in ROWS {
-            context.check()?;
             let problem = subject.problem(point, &drawn, rows)?;
             let b = problem.right_hand_side(&drawn.labels)?;
-            let answer = subject.recover(&problem, &b, RecoveredBy::NormalisedIht, DAMPING)?;
-            let line = |arm: &str| {
-                subject
-                    .line(LOSS, arm)
-                    .with("point", point.name())
-                    .with("samples", sizes.samples)
-                    .with("damping", DAMPING)
-            };
-            let shuffle = format!("{arm} {}", point.name());
-            lines.extend(subject.trained_lines(line, arm, &problem, &answer, &shuffle)?);
+            for &damping in sizes.loss_dampings {
+                context.check()?;
+                let answer = subject.recover(&problem, &b, RecoveredBy::NormalisedIht, damping)?;
+                let line = |arm: &str| {
+                    subject
+                        .line(LOSS, arm)
+                        .with("point", point.name())
+                        .with("samples", sizes.samples)
+                        .with("damping", damping)
+                };
+                let shuffle = format!("{arm} {} {damping}", point.name());
+                lines.extend(subject.trained_lines(line, arm, &problem, &answer, &shuffle)?);
+            }
         }
     }
     Ok(lines)

@@ -139,6 +139,8 @@ struct Sizes {
     /// The axis of samples, and the number of samples where it is no axis.
     counts: &'static [usize],
     samples: usize,
+    /// α that the linear models of both losses choose from.
+    loss_dampings: &'static [f64],
     /// The axis of damping; beyond it only certificates are computed.
     dampings: &'static [f64],
     certified_dampings: &'static [f64],
@@ -154,11 +156,12 @@ impl Sizes {
             seeds: scale.pick(2, 20, 60),
             tuning: scale.pick(1, 2, 6),
             round_dampings: scale.pick(&[1.0], &[0.1, 1.0], &[0.03, 0.1, 0.3, 1.0]),
-            pursued: scale.pick(1, 8, 60),
+            pursued: scale.pick(1, 6, 60),
             samples_seeds: scale.pick(1, 3, 20),
-            damping_seeds: scale.pick(1, 3, 20),
+            damping_seeds: scale.pick(1, 5, 20),
             certificates: scale.pick(1, 1, 5),
-            loss_seeds: scale.pick(1, 8, 40),
+            loss_seeds: scale.pick(1, 6, 40),
+            loss_dampings: scale.pick(&[1.0], &[0.1, 1.0, 10.0], &[0.03, 0.1, 0.3, 1.0, 10.0, 100.0]),
             counts: scale.pick(&[10, 40], &[20, 60, 200, 600], &[20, 60, 120, 200, 600, 1200]),
             samples: scale.pick(40, 300, 300),
             dampings: scale.pick(

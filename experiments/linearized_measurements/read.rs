@@ -1,11 +1,48 @@
 //! Values of the table, gathered for the figure.
 
-use super::super::comparison::mean_series;
 use super::super::tickets::LEVEL;
 use ticketsense::Result;
 use ticketsense::harness::figures::{Colour, Series};
 use ticketsense::statistics::Summary;
 use ticketsense::table::{Record, Table};
+
+/// An axis of numbers of a column, one place each.
+#[derive(Clone, Copy, Debug)]
+pub struct Places<'a> {
+    pub column: &'a str,
+    pub numbers: &'a [f64],
+    /// What intervals are cut to.
+    pub range: (f64, f64),
+    /// Moves the points aside, so that intervals of several series can be told apart.
+    pub shift: f64,
+}
+
+impl<'a> Places<'a> {
+    pub fn new(column: &'a str, numbers: &'a [f64]) -> Self {
+        Places {
+            column,
+            numbers,
+            range: (f64::NEG_INFINITY, f64::INFINITY),
+            shift: 0.0,
+        }
+    }
+
+    /// With intervals cut.
+    pub fn within(self, least: f64, most: f64) -> Self {
+        Places {
+            range: (least, most),
+            ..self
+        }
+    }
+
+    /// As the `number`-th of some series.
+    pub fn series(self, number: usize, of: usize) -> Self {
+        Places {
+            shift: 0.09 * (number as f64 - 0.5 * (of as f64 - 1.0)),
+            ..self
+        }
+    }
+}
 
 /// Rows of one part, arm and point; without a point those of any.
 #[derive(Clone, Copy, Debug)]
@@ -62,23 +99,25 @@ impl<'a> Of<'a> {
         Ok(found)
     }
 
-    /// Means with their intervals at every place of an axis of numbers, joined.
+    /// Means with their intervals at every place of an axis, joined.
     ///
     /// # Errors
     /// When a column is missing.
     pub fn curve(
         &self,
         table: &Table,
-        (column, places): (&str, &[f64]),
+        axis: &Places<'_>,
         label: &str,
         colour: Colour,
         value: impl Fn(&Record<'_>) -> Result<Option<f64>>,
     ) -> Result<Series> {
-        let mut groups = Vec::new();
-        for (place, &number) in places.iter().enumerate() {
-            groups.push((place as f64, self.values(table, Some((column, number)), &value)?));
+        let mut points = Vec::new();
+        for (place, &number) in axis.numbers.iter().enumerate() {
+            let values = self.values(table, Some((axis.column, number)), &value)?;
+            let found = mean(&values, axis.range)?;
+            points.extend(found.map(|(m, low, high)| (place as f64 + axis.shift, m, low, high)));
         }
-        Ok(mean_series(label, &groups)?.colour(colour))
+        Ok(Series::measured(label, points).connected().colour(colour))
     }
 }
 

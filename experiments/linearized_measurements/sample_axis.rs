@@ -52,6 +52,7 @@ pub fn lines(context: &Context<'_>, number: usize, count: usize) -> Result<Vec<L
             .with("damping", 0.0)
             .with("recovery", answer.status.as_str());
         if let Some(found) = &answer.ticket {
+            row = row.with("kept", subject.kept(&found.mask));
             row = Overlap::of(&live, &found.mask, &subject.ticket)?.told(row);
         }
         lines.push(row);

@@ -7,7 +7,7 @@ use ticketsense::harness::Context;
 use ticketsense::linearize::RowTransform;
 use ticketsense::networks::{Array, Loss};
 use ticketsense::pruning::controls::shuffle_within_layers;
-use ticketsense::pruning::{Recovered, RecoveredBy, RecoveryRequest, SensingProblem, TrainingOutcome};
+use ticketsense::pruning::{Recovered, RecoveredBy, RecoveryRequest, SensingProblem, TrainingOutcome, kept_weights};
 use ticketsense::theory::mask_overlap::{LayerCounts, chance_overlap};
 use ticketsense::{Mask, Result};
 
@@ -219,7 +219,13 @@ impl Subject {
         Ok(best)
     }
 
-    /// The rows of a recovered mask, trained, and of its shuffle, trained; without a mask one row that says why.
+    /// Weights that a mask keeps.
+    pub fn kept(&self, mask: &Mask) -> usize {
+        kept_weights(&self.trial.network, mask)
+    }
+
+    /// The rows of a recovered mask, trained, and of its shuffle, trained. Without a mask of the ticket's counts there is one
+    /// row that says why: nothing is padded, and masks of fewer weights are not compared.
     ///
     /// # Errors
     /// As [`Subject::best`].
@@ -235,6 +241,9 @@ impl Subject {
         let Some(found) = &answer.ticket else {
             return Ok(vec![own]);
         };
+        if self.kept(&found.mask) != self.counts.iter().sum::<usize>() {
+            return Ok(vec![own.with("kept", self.kept(&found.mask))]);
+        }
         let live = live_weights(problem, &self.layers);
         let (outcome, rate) = self.best(&found.mask)?;
         let own = Overlap::of(&live, &found.mask, &self.ticket)?.told(own);

@@ -1,9 +1,10 @@
-use super::super::comparison::tables;
+use super::super::comparison::{Line, tables};
 use super::certificate::LiveGram;
 use super::claims::CLAIMS;
 use super::deciles::{GROUPS, grouped};
+use super::draw::best_damping;
 use super::rounds::{Choice, choice};
-use super::subject::Overlap;
+use super::subject::{Overlap, Point};
 use super::*;
 use std::sync::LazyLock;
 use ticketsense::data::DataChoice;
@@ -248,6 +249,23 @@ fn deciles_add_up_to_the_whole() {
             assert_eq!(whole, sum, "{arm} {column}");
         }
     }
+}
+
+#[test]
+fn the_damping_of_the_best_validation_accuracy_is_shown() {
+    let row = |damping: f64, validation: f64| {
+        Line::new(LOSS, FIRST_EXPLORED, "squared", DENSITY)
+            .with("point", "initial")
+            .with("damping", damping)
+            .with("validation_accuracy", validation)
+            .with("test_accuracy", 1.0 - validation)
+            .row(&COLUMNS)
+            .unwrap()
+    };
+    let rows = vec![row(0.1, 0.5), row(1.0, 0.8), row(10.0, 0.8)];
+    let table = Table::with_rows(&COLUMNS, rows).unwrap();
+    assert_eq!(best_damping(&table, "squared", Point::Initial).unwrap(), Some(1.0));
+    assert_eq!(best_damping(&table, "squared", Point::Trained).unwrap(), None);
 }
 
 #[test]
