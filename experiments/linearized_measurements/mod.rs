@@ -265,7 +265,7 @@ impl Experiment for LinearizedMeasurements {
 
     fn budget(&self) -> Budget {
         Budget {
-            seconds: 60,
+            seconds: 90,
             memory_mb: 500,
         }
     }
