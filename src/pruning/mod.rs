@@ -1,5 +1,5 @@
 //! Which weights go: criteria, iterative magnitude pruning with rewinding, its controls, dynamic sparse training, hard
-//! thresholds, and masks by sparse recovery.
+//! thresholds, masks by sparse recovery, and one list of every maker of masks.
 
 mod allocation;
 mod backward_elimination;
@@ -14,6 +14,7 @@ mod edge_popup;
 mod edges;
 mod hard_thresholding;
 mod imp;
+mod makers;
 mod mask_report;
 mod mode_connectivity;
 mod net_trim;
@@ -52,6 +53,7 @@ pub use dynamic::{DynamicOutcome, DynamicTraining, Exchange, FractionDecay, Grow
 pub use edge_popup::{EdgePopup, FrozenWeights, ScoreRanking, Supermask};
 pub use hard_thresholding::{HardThresholded, HardThresholding};
 pub use imp::{ImpData, ImpPlan};
+pub use makers::{KeptUnits, MadeMask, MaskMaker, MaskRequest, Missing, SeenColumns, Setting};
 pub use mask_report::MaskReport;
 pub use mode_connectivity::{Barrier, PathErrors, PathSamples, Siblings, even_path, path_errors, train_siblings};
 pub use net_trim::{

@@ -48,13 +48,13 @@ impl fmt::Display for Pattern {
 impl FromStr for Pattern {
     type Err = Error;
 
-    /// Reads `2:4` and `4x4`.
+    /// Reads `2:4` and `4x4`, which may also be written `block:4x4`.
     fn from_str(word: &str) -> Result<Self> {
-        let pair = |separator| {
+        let pair = |word: &str, separator| {
             let (a, b) = word.split_once(separator)?;
             Some((a.parse().ok()?, b.parse().ok()?))
         };
-        let pattern = match (pair(':'), pair('x')) {
+        let pattern = match (pair(word, ':'), pair(word.strip_prefix("block:").unwrap_or(word), 'x')) {
             (Some((keep, of)), _) => Pattern::OfEvery { keep, of },
             (None, Some((rows, columns))) => Pattern::Blocks { rows, columns },
             (None, None) => {
@@ -413,7 +413,8 @@ mod tests {
         for word in ["2:4", "1:16", "4x4", "1x8"] {
             assert_eq!(word.parse::<Pattern>().unwrap().to_string(), word);
         }
-        for word in ["4:2", "0:4", "0x3", "2-4", "", "2:x"] {
+        assert_eq!("block:4x4".parse::<Pattern>().unwrap().to_string(), "4x4");
+        for word in ["4:2", "block:2:4", "0:4", "0x3", "2-4", "", "2:x"] {
             assert!(word.parse::<Pattern>().is_err(), "{word}");
         }
     }

@@ -105,6 +105,18 @@ pub struct Trimmed {
     pub relative_residuals: Vec<f64>,
 }
 
+/// Refuses a network whose layers are no plain matrices.
+pub(super) fn check(network: &Network) -> Result<()> {
+    if network.is_multilayer() {
+        return Ok(());
+    }
+    Err(Error::argument(
+        "network of layer-wise recovery (net-trim)",
+        "a multilayer perceptron, whose every weight has one input and one output unit",
+        network.name(),
+    ))
+}
+
 /// Prunes a multilayer perceptron layer by layer: for every output unit a sparse row that gives its pre-activations.
 ///
 /// With the inputs `a_{ℓ−1}` and pre-activations `z_ℓ = a_{ℓ−1} W_ℓᵀ + b_ℓ` of the given network on some samples,
@@ -140,13 +152,7 @@ pub struct Trimmed {
 ///
 /// Cost: one forward pass a layer, and [`LayerSensing::recover`] for each.
 pub fn net_trim(network: &Network, theta: &[f64], inputs: &Array<f64>, request: &TrimRequest<'_>) -> Result<Trimmed> {
-    if !network.is_multilayer() {
-        return Err(Error::argument(
-            "network of layer-wise recovery",
-            "a multilayer perceptron, whose every weight has one input and one output unit",
-            network.name(),
-        ));
-    }
+    check(network)?;
     if request.counts.len() != network.depth() {
         return Err(Error::shape("counts a layer", network.depth(), request.counts.len()));
     }
