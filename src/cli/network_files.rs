@@ -1,12 +1,67 @@
-//! Weights and masks of a network in files, the same for every command.
+//! A network with its data, and its weights and masks in files, the same for every command.
 
-use serde_json::Value;
+use super::{file, option};
+use clap::{Arg, ArgMatches};
+use serde_json::{Value, json};
 use std::path::Path;
-use ticketsense::data::npy;
+use ticketsense::data::{self, DataChoice, Dataset, npy};
 use ticketsense::networks::{Network, Real};
 use ticketsense::support::Mask;
 use ticketsense::training::Bundle;
 use ticketsense::{Error, Result};
+
+/// The options that name a network and the data that it is for.
+pub fn arguments() -> [Arg; 2] {
+    [
+        Arg::new("network").long("network").value_name("PRESET").required(true).help(
+            "The network: mlp:100-50, mlp:20:tanh:no-bias, linear, lenet-300-100, lenet-5, conv-2, resnet-20, transformer, rnn",
+        ),
+        Arg::new("data")
+            .long("data")
+            .value_name("SET|DIR")
+            .default_value("digits")
+            .help("The samples: digits, or a folder of MNIST or CIFAR-10 files"),
+    ]
+}
+
+/// The option of the weights of a network.
+pub fn checkpoint_argument(without: &str) -> Arg {
+    file("checkpoint", "F", "").help(format!("Its weights: a checkpoint of a training; {without} without it"))
+}
+
+/// The option of a mask.
+pub fn mask_argument(what: &str, without: &str) -> Arg {
+    file("mask", "M.npy", "").help(format!(
+        "{what}: one 0 or 1 a parameter, or a weight; {without} without it"
+    ))
+}
+
+/// The data and the network that [`arguments`] name.
+///
+/// # Errors
+/// On unknown names and on files that cannot be read.
+pub fn named(matches: &ArgMatches) -> Result<(Dataset, Network)> {
+    let choice: DataChoice = option::<String>(matches, "data")?.parse()?;
+    let dataset = data::load(&choice)?;
+    let name = option::<String>(matches, "network")?;
+    let network = Network::preset(name, dataset.shape(), dataset.classes())?;
+    Ok((dataset, network))
+}
+
+/// Writes values as a checkpoint, so that [`checkpoint`] reads them: no training, only the network, its parameters and
+/// what of them is kept.
+///
+/// # Errors
+/// [`Error::Io`] naming the file.
+pub fn write_weights(path: &Path, network: &Network, theta: &[f32], mask: &Mask) -> Result<()> {
+    let mut bundle = Bundle::new(json!({
+        "kind": "weights",
+        "identity": format!("network={}", network.name()),
+    }));
+    bundle.put("theta", theta);
+    bundle.put_bits("mask", mask.bits());
+    bundle.save(path)
+}
 
 /// Parameters and mask of a checkpoint, which must be one of this network.
 ///

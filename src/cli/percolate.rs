@@ -1,13 +1,11 @@
 //! `percolate`: what of a mask still leads from an input to an output.
 
-use super::training_options::usual;
 use super::{Answer, file, network_files, option};
-use clap::{Arg, ArgMatches};
+use clap::ArgMatches;
 use serde_json::{Value, json};
 use std::fmt::Write;
 use std::path::PathBuf;
 use ticketsense::Result;
-use ticketsense::data::{self, DataChoice};
 use ticketsense::networks::Network;
 use ticketsense::pruning::{LayerPaths, LivePaths};
 use ticketsense::simulations::percolation::{Connectivity, connectivity, layer_masks};
@@ -23,14 +21,7 @@ pub fn command() -> clap::Command {
              Multilayer perceptrons are also told their dead units and the number of their paths. Networks with attention \
              are refused: there entries multiply each other, and no path says what depends on what.",
         )
-        .arg(
-            Arg::new("network")
-                .long("network")
-                .value_name("PRESET")
-                .required(true)
-                .help("The network, as imp --network takes it"),
-        )
-        .arg(usual("data", "SET|DIR", "digits", "What says how many inputs and classes there are"))
+        .args(network_files::arguments())
         .arg(file("mask", "M.npy", "The mask: one 0 or 1 a parameter, or a weight").required(true))
 }
 
@@ -39,13 +30,7 @@ pub fn command() -> clap::Command {
 /// # Errors
 /// On unknown names, files that cannot be read or do not fit the network, and networks without paths.
 pub fn run(matches: &ArgMatches) -> Result<Answer> {
-    let choice: DataChoice = option::<String>(matches, "data")?.parse()?;
-    let dataset = data::load(&choice)?;
-    let network = Network::preset(
-        option::<String>(matches, "network")?,
-        dataset.shape(),
-        dataset.classes(),
-    )?;
+    let (_, network) = network_files::named(matches)?;
     LivePaths::check(&network)?;
     let mask = network_files::mask(option::<PathBuf>(matches, "mask")?, &network)?;
     let paths = LivePaths::of(&network, &mask)?;
@@ -153,7 +138,7 @@ fn page(network: &Network, paths: &LivePaths, units: Option<&Connectivity>) -> S
 mod tests {
     use super::*;
     use crate::cli::test_folder::Folder;
-    use ticketsense::data::npy;
+    use ticketsense::data::{self, DataChoice, npy};
     use ticketsense::{Error, Seed};
 
     fn ask(network: &str, mask: &str) -> Result<Answer> {

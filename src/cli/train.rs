@@ -91,7 +91,8 @@ pub fn run(matches: &ArgMatches) -> Result<Answer> {
     train(matches, &stop)
 }
 
-fn train(matches: &ArgMatches, stop: &Stop) -> Result<Answer> {
+/// The training itself, which `stop` ends after the step under way.
+pub(super) fn train(matches: &ArgMatches, stop: &Stop) -> Result<Answer> {
     let words = TrainingWords::new(matches)?;
     let name = option::<String>(matches, "network")?;
     let out: &PathBuf = option(matches, "out")?;

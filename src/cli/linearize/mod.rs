@@ -7,7 +7,7 @@ use clap::{Arg, ArgMatches, value_parser};
 use nalgebra::DMatrix;
 use page::Page;
 use std::path::{Path, PathBuf};
-use ticketsense::data::{self, DataChoice, Dataset, npy};
+use ticketsense::data::{Dataset, npy};
 use ticketsense::linearize::{Biases, Linearisation, RowTransform};
 use ticketsense::networks::{Array, Initialisation, Network};
 use ticketsense::operators::MeasurementOperator;
@@ -21,38 +21,9 @@ pub fn command() -> clap::Command {
     };
     clap::Command::new("linearize")
         .about("Examine a network's Jacobian: columns, cosines, null directions, tangent kernel")
-        .arg(
-            text(
-                "network",
-                "PRESET",
-                "The network: mlp:100-50, mlp:20:tanh:no-bias, linear, lenet-300-100, lenet-5, conv-2, resnet-20, transformer, rnn",
-            )
-            .required(true),
-        )
-        .arg(
-            text(
-                "checkpoint",
-                "F",
-                "Its weights: a checkpoint of a training; random ones of He's law without it",
-            )
-            .value_parser(value_parser!(PathBuf)),
-        )
-        .arg(
-            text(
-                "data",
-                "SET|DIR",
-                "The samples: digits, or a folder of MNIST or CIFAR-10 files",
-            )
-            .default_value("digits"),
-        )
-        .arg(
-            text(
-                "mask",
-                "F.npy",
-                "Keep these: one 0 or 1 a parameter, or a weight; the checkpoint's mask without it",
-            )
-            .value_parser(value_parser!(PathBuf)),
-        )
+        .args(network_files::arguments())
+        .arg(network_files::checkpoint_argument("random ones of He's law"))
+        .arg(network_files::mask_argument("Keep these", "the checkpoint's mask"))
         .arg(
             text("samples", "N", "Training samples, classes balanced")
                 .default_value("50")
@@ -84,11 +55,8 @@ pub fn command() -> clap::Command {
 /// # Errors
 /// On unknown networks and data, files that cannot be read or do not fit the network, and counts out of range.
 pub fn run(matches: &ArgMatches) -> Result<Answer> {
-    let choice: DataChoice = option::<String>(matches, "data")?.parse()?;
-    let dataset = data::load(&choice)?;
+    let (dataset, network) = network_files::named(matches)?;
     let seed = Seed::root(*option::<u64>(matches, "seed")?);
-    let name = option::<String>(matches, "network")?;
-    let network = Network::preset(name, dataset.shape(), dataset.classes())?;
     let inputs = samples(&dataset, *option::<usize>(matches, "samples")?, &seed)?;
     let (theta, stored) = match matches.get_one::<PathBuf>("checkpoint") {
         Some(path) => network_files::checkpoint(path, &network)?,
@@ -150,6 +118,7 @@ fn write_jacobian(path: &Path, network: &Network, theta: &[f64], mask: &Mask, in
 mod tests {
     use super::*;
     use serde_json::{Value, json};
+    use ticketsense::data::{self, DataChoice};
     use ticketsense::training::Bundle;
 
     fn ask(words: &[&str]) -> Result<Answer> {

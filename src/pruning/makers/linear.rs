@@ -7,8 +7,8 @@ use crate::networks::Array;
 use crate::outcome::Status;
 use crate::pruning::allocation::Allocation;
 use crate::pruning::criteria::CriterionInput;
-use crate::pruning::design::{DesignCriterion, DesignPrior, DesignRequest};
-use crate::pruning::net_trim::{Spread, TrimOrder, TrimRequest, TrimmedBy, net_trim};
+use crate::pruning::design::{DesignCriterion, DesignRequest};
+use crate::pruning::net_trim::{TrimRequest, TrimmedBy, net_trim};
 use crate::pruning::recovered::{LinearImp, Recovered, RecoveredBy, RecoveryRequest, Relinearised, SensingProblem};
 use crate::pruning::structured::Units;
 use crate::recovery::Certificate;
@@ -197,7 +197,7 @@ impl<'a> View<'a> {
         let problem = self.problem()?;
         let found = problem.design(&DesignRequest {
             criterion,
-            prior: self.request.prior.unwrap_or(DesignPrior::Equal),
+            prior: self.request.prior(),
             damping: self.request.damping(),
             counts: &counts,
         })?;
@@ -261,8 +261,8 @@ impl<'a> View<'a> {
             &self.samples,
             &TrimRequest {
                 solver,
-                spread: self.request.spread.unwrap_or(Spread::Layer),
-                order: self.request.order.unwrap_or(TrimOrder::Cascade),
+                spread: self.request.spread(),
+                order: self.request.order(),
                 counts: &counts,
             },
         )?;

@@ -8,7 +8,7 @@ use crate::pruning::criteria::{Criterion, CriterionInput};
 use crate::pruning::design::DesignPrior;
 use crate::pruning::net_trim::{Spread, TrimOrder};
 use crate::pruning::patterns::{Edge, Pattern};
-use crate::pruning::recovered::RecoveredBy;
+use crate::pruning::recovered::{LinearImp, RecoveredBy, Relinearised};
 use crate::pruning::structured::{UnitKind, UnitNorm};
 use crate::support::Density;
 use std::fmt;
@@ -349,8 +349,61 @@ impl MaskRequest {
         }
     }
 
+    /// Every setting that the maker uses with its value in words, the maker's own where none is asked for; the density and
+    /// what is looked at are not among them.
+    pub fn settings(&self) -> Vec<(Setting, String)> {
+        let rounds = match self.maker {
+            MaskMaker::Relinearised => Relinearised::default().rounds,
+            MaskMaker::Elimination => LinearImp::default().rounds,
+            _ => 1,
+        };
+        let solver = match self.maker {
+            MaskMaker::NetTrim => RecoveredBy::Omp,
+            _ => Relinearised::default().solver,
+        };
+        let value = |setting: Setting| -> Option<String> {
+            let value = match setting {
+                Setting::Allocation => self.allocation().to_string(),
+                Setting::Rounds => self.rounds.unwrap_or(rounds).to_string(),
+                Setting::Pattern => self.pattern?.to_string(),
+                Setting::Edge => self.edge().to_string(),
+                Setting::Norm => self.norm().to_string(),
+                Setting::Units => self.units.map_or("all".into(), |units| units.to_string()),
+                Setting::Damping => self.damping().to_string(),
+                Setting::Solver => self.solver.unwrap_or(solver).to_string(),
+                Setting::Prior => self.prior().to_string(),
+                Setting::Spread => self.spread().to_string(),
+                Setting::Order => self.order().to_string(),
+                Setting::Density | Setting::Mask | Setting::Initial | Setting::Loss | Setting::Samples => return None,
+            };
+            Some(value)
+        };
+        let used = Setting::ALL.into_iter().filter(|setting| self.takes(*setting));
+        used.filter_map(|setting| Some((setting, value(setting)?))).collect()
+    }
+
     pub(super) fn damping(&self) -> f64 {
         self.damping.unwrap_or(DAMPING)
+    }
+
+    pub(super) fn edge(&self) -> Edge {
+        self.edge.unwrap_or(Edge::Refused)
+    }
+
+    pub(super) fn norm(&self) -> UnitNorm {
+        self.norm.unwrap_or(UnitNorm::AbsoluteSum)
+    }
+
+    pub(super) fn prior(&self) -> DesignPrior {
+        self.prior.unwrap_or(DesignPrior::Equal)
+    }
+
+    pub(super) fn spread(&self) -> Spread {
+        self.spread.unwrap_or(Spread::Layer)
+    }
+
+    pub(super) fn order(&self) -> TrimOrder {
+        self.order.unwrap_or(TrimOrder::Cascade)
     }
 
     /// Refuses a criterion of change without a change.

@@ -1,11 +1,11 @@
 //! Masks by scores, of weights one by one or in patterns.
 
-use super::{MadeMask, MaskRequest, Setting};
+use super::{MadeMask, MaskRequest};
 use crate::error::Result;
 use crate::outcome::Status;
 use crate::pruning::allocation::Allocation;
 use crate::pruning::criteria::{Criterion, CriterionInput};
-use crate::pruning::patterns::{Edge, Pattern, keep_blocks, keep_of_every};
+use crate::pruning::patterns::{Pattern, keep_blocks, keep_of_every};
 use crate::pruning::scored::ScoredPruning;
 use crate::pruning::select::Scope;
 
@@ -47,11 +47,10 @@ fn in_pattern(
     request.require_change(criterion, input)?;
     let layout = input.network.layout();
     let scores = criterion.scores(input)?;
-    let edge = request.edge.unwrap_or(Edge::Refused);
+    let edge = request.edge();
     let mask = match pattern {
         Pattern::OfEvery { keep, of } => keep_of_every(layout, &scores, keep, of, edge)?,
         Pattern::Blocks { rows, columns } => {
-            debug_assert!(request.takes(Setting::Density));
             let (scope, counts) = match request.allocation() {
                 Allocation::Global => {
                     // Together the layers have one budget, wherever it is written.

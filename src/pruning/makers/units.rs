@@ -5,7 +5,7 @@ use crate::error::{Error, Result};
 use crate::networks::Network;
 use crate::outcome::Status;
 use crate::pruning::criteria::CriterionInput;
-use crate::pruning::structured::{UnitChoice, UnitKind, UnitNorm, Units};
+use crate::pruning::structured::{UnitChoice, UnitKind, Units};
 use crate::support::Mask;
 
 /// The kept fractions of a width that are tried: thousandths.
@@ -17,7 +17,7 @@ pub(super) fn make(request: &MaskRequest, kind: UnitKind, input: &CriterionInput
     let free = units.prunable(kind)?;
     let mut theta = input.theta.to_vec();
     input.mask.apply(&mut theta)?;
-    let scores = units.norms(&theta, request.norm.unwrap_or(UnitNorm::AbsoluteSum))?;
+    let scores = units.norms(&theta, request.norm())?;
     let density = request.density(input.network.layout())?;
     let (choice, mask) = widest(&units, &free, &scores, input.mask, density, input.network)?;
     let made = MadeMask::new(input.network, Some(mask), Status::SupportFull, 0.0);
