@@ -8,11 +8,15 @@ mod linear;
 mod made;
 mod request;
 mod scored;
+mod setting;
+#[cfg(test)]
+mod tests;
 mod units;
 mod words;
 
 pub use made::{KeptUnits, MadeMask, Missing, SeenColumns};
-pub use request::{MaskRequest, Setting};
+pub use request::MaskRequest;
+pub use setting::Setting;
 
 use super::criteria::Criterion;
 use super::design::DesignCriterion;
