@@ -14,7 +14,7 @@
 //! | 1 | [`theory`] [`statistics`] [`linalg`] | closed forms, numbers to numbers; intervals and tests; factorisations, small eigenproblems, Krylov methods |
 //! | 2 | [`operators`] [`networks`] [`data`] | measurement matrices; networks with exact first and second derivatives; digits, IDX, CIFAR, .npy, teachers |
 //! | 3 | [`linearize`] [`training`] | a network as an operator: Jacobian, tangent kernel, curvature; masked training that resumes to the same bits |
-//! | 4 | [`recovery`] [`estimators`] [`simulations`] [`pruning`] | sparse recovery with certificates; coherence, isometry, spectra; percolation and propagation; criteria and iterative pruning |
+//! | 4 | [`recovery`] [`estimators`] [`simulations`] [`pruning`] | sparse recovery with certificates; coherence, isometry, spectra; percolation and propagation; every maker of masks: criteria, recovery, units, design, iterative pruning |
 //! | 5 | [`harness`] | experiments: cells, resume, provenance, figures, verdicts |
 //!
 //! # Notation

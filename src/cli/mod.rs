@@ -6,6 +6,7 @@ mod certify;
 mod claims;
 mod describe;
 mod draw;
+mod grow;
 mod imp;
 mod linearize;
 mod list;
@@ -57,8 +58,8 @@ macro_rules! commands {
 
 /// Every command, in the order of the help.
 pub static COMMANDS: &[Command] = commands![
-    reproduce, list, describe, claims, draw, imp, prune, train, percolate, linearize, solve, path, recovers, certify,
-    theory
+    reproduce, list, describe, claims, draw, imp, prune, train, grow, percolate, linearize, solve, path, recovers,
+    certify, theory
 ];
 
 /// The name of the global flag for JSON.

@@ -20,7 +20,7 @@ pub fn arguments() -> [Arg; 2] {
             .long("data")
             .value_name("SET|DIR")
             .default_value("digits")
-            .help("The samples: digits, or a folder of MNIST or CIFAR-10 files"),
+            .help("The data: digits, sequences:first, sequences:majority, sequences:recall, a folder, or a .csv file"),
     ]
 }
 
@@ -48,19 +48,16 @@ pub fn named(matches: &ArgMatches) -> Result<(Dataset, Network)> {
     Ok((dataset, network))
 }
 
-/// Writes values as a checkpoint, so that [`checkpoint`] reads them: no training, only the network, its parameters and
-/// what of them is kept.
-///
-/// # Errors
-/// [`Error::Io`] naming the file.
-pub fn write_weights(path: &Path, network: &Network, theta: &[f32], mask: &Mask) -> Result<()> {
+/// Values as a checkpoint, so that [`checkpoint`] reads them: no training, only the network, its parameters and what of them
+/// is kept.
+pub fn weights(network: &Network, theta: &[f32], mask: &Mask) -> Bundle {
     let mut bundle = Bundle::new(json!({
         "kind": "weights",
         "identity": format!("network={}", network.name()),
     }));
     bundle.put("theta", theta);
     bundle.put_bits("mask", mask.bits());
-    bundle.save(path)
+    bundle
 }
 
 /// Parameters and mask of a checkpoint, which must be one of this network.

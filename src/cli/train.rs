@@ -169,7 +169,8 @@ fn resume(trainer: &Trainer<'_, f32>, out: &Path, started_from: &str) -> Option<
     trainer.resume(&bundle).ok().filter(|_| same)
 }
 
-fn history(evaluations: &[Evaluation]) -> Result<Table> {
+/// The table of evaluations that is written as `history.csv`.
+pub(super) fn history(evaluations: &[Evaluation]) -> Result<Table> {
     let mut table = Table::new(HISTORY);
     for evaluation in evaluations {
         table.push(row![

@@ -70,7 +70,7 @@ pub fn run(matches: &ArgMatches) -> Result<Answer> {
     network_files::write_mask(out, found)?;
     let weights = matches.get_one::<PathBuf>("weights-out");
     if let Some(path) = weights {
-        network_files::write_weights(path, &network, &theta, found)?;
+        network_files::weights(&network, &theta, found).save(path)?;
     }
     let written = Written {
         mask: out.display().to_string(),
