@@ -5,6 +5,7 @@ mod architecture;
 mod cli;
 mod experiments;
 mod imp;
+mod masks;
 mod presets;
 mod program;
 mod resume;
