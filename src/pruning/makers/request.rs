@@ -100,7 +100,9 @@ impl MaskRequest {
         use MaskMaker::{Design, Elimination, GroupLasso, NetTrim, Recovered, Relinearised, Scores, Units};
         let single = self.pattern.is_none();
         match setting {
-            Setting::Density | Setting::Allocation => !matches!(self.pattern, Some(Pattern::OfEvery { .. })),
+            Setting::Density | Setting::Allocation => {
+                !(self.is_scored() && matches!(self.pattern, Some(Pattern::OfEvery { .. })))
+            }
             Setting::Rounds => matches!(self.maker, Relinearised | Elimination) || self.is_scored() && single,
             Setting::Pattern => self.is_scored(),
             Setting::Edge => self.is_scored() && !single,
