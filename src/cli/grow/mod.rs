@@ -215,7 +215,7 @@ fn answer(
         "gradient_passes": found.passes,
         "out": out.display().to_string(),
     });
-    let mut text = format!("{} on {described} by {method}\n", network.name());
+    let mut text = format!("{} by {method} on {described}\n", network.name());
     let mut line = |what: &str, value: String| {
         let _ = writeln!(text, "{what:<20} {value}");
     };

@@ -115,7 +115,7 @@ impl<'a> View<'a> {
         Missing::ended(maker, status, asked)
     }
 
-    fn from_recovered(&self, problem: &SensingProblem, answer: Recovered, counts: &[usize]) -> MadeMask {
+    fn with_answer(&self, problem: &SensingProblem, answer: Recovered, counts: &[usize]) -> MadeMask {
         let passes = self.passes(problem, answer.applications);
         let missing = answer
             .ticket
@@ -144,7 +144,7 @@ impl<'a> View<'a> {
             counts: &counts,
         };
         let answer = problem.recover(&b, &request)?;
-        Ok(self.from_recovered(&problem, answer, &counts))
+        Ok(self.with_answer(&problem, answer, &counts))
     }
 
     fn eliminated(&self) -> Result<MadeMask> {
@@ -157,7 +157,7 @@ impl<'a> View<'a> {
             ..default
         };
         let answer = method.recover(&problem, &b, &counts, self.request.damping())?;
-        Ok(self.from_recovered(&problem, answer, &counts))
+        Ok(self.with_answer(&problem, answer, &counts))
     }
 
     fn relinearised(&self) -> Result<MadeMask> {

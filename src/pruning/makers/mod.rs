@@ -6,6 +6,8 @@
 
 mod linear;
 mod made;
+#[cfg(test)]
+mod refusal_tests;
 mod request;
 mod scored;
 mod setting;

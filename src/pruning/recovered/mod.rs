@@ -185,10 +185,15 @@ impl SensingProblem {
         let found = columns::candidates(&operator, &norms)?;
         let live = norms.iter().filter(|n| **n > 0.0).count();
         if live == 0 {
-            return Err(Error::numerical(
-                "sensing problem",
-                "every column of the Jacobian is zero: nothing can be measured",
-            ));
+            let why = match operator.projection_rank() {
+                0 => "every column of the Jacobian is zero: nothing can be measured".into(),
+                rank => format!(
+                    "every column of the Jacobian is zero once the {rank} dimensions that the biases explain are taken out: \
+                     nothing can be measured on {} samples",
+                    inputs.rows()
+                ),
+            };
+            return Err(Error::numerical("sensing problem", why));
         }
         let classes = match rows {
             RowTransform::Identity => network.classes(),
