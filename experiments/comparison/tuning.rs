@@ -22,24 +22,27 @@ impl Tuning {
     }
 
     /// What one setting (arm, density, and everything else that its trainings depend on, in words) reaches at every rate
-    /// on one seed, computed once for all cells. `train` takes a rate and returns a validation accuracy.
+    /// on one seed, computed once for all cells. `prepare` makes what is trained, once for all rates; `accuracy` trains it
+    /// at a rate and returns a validation accuracy.
     ///
     /// # Errors
-    /// Those of `train`.
-    pub fn accuracies(
+    /// Those of `prepare` and `accuracy`.
+    pub fn accuracies<T>(
         &self,
         context: &Context<'_>,
         setting: &str,
         number: usize,
-        mut train: impl FnMut(f64) -> Result<f64>,
+        prepare: impl FnOnce() -> Result<T>,
+        accuracy: impl Fn(&T, f64) -> Result<f64>,
     ) -> Result<Vec<f64>> {
         let identity = format!("{setting};seed={number};rates={:?}", self.rates);
         let kind = format!("{}-tuning", self.kind);
         let bytes = context.shared(&kind, &identity, |_| {
+            let prepared = prepare()?;
             let mut bytes = Vec::new();
             for &rate in self.rates {
                 context.check()?;
-                bytes.extend(train(rate)?.to_le_bytes());
+                bytes.extend(accuracy(&prepared, rate)?.to_le_bytes());
             }
             Ok(bytes)
         })?;
@@ -51,20 +54,21 @@ impl Tuning {
         Ok(values.iter().map(|v| f64::from_le_bytes(*v)).collect())
     }
 
-    /// The rate of highest mean validation accuracy over the seeds, the first of equals. `train` takes the number of a
-    /// seed and a rate.
+    /// The rate of highest mean validation accuracy over the seeds, the first of equals. `prepare` takes the number of a
+    /// seed and makes what is trained, once for all rates; `accuracy` trains it at a rate.
     ///
     /// # Errors
-    /// Those of `train`; [`Error::Argument`] without rates or seeds.
-    pub fn rate(
+    /// Those of `prepare` and `accuracy`; [`Error::Argument`] without rates or seeds.
+    pub fn rate<T>(
         &self,
         context: &Context<'_>,
         setting: &str,
-        mut train: impl FnMut(usize, f64) -> Result<f64>,
+        prepare: impl Fn(usize) -> Result<T>,
+        accuracy: impl Fn(&T, f64) -> Result<f64>,
     ) -> Result<f64> {
         let mut sums = vec![0.0; self.rates.len()];
         for number in self.numbers() {
-            let found = self.accuracies(context, setting, number, |rate| train(number, rate))?;
+            let found = self.accuracies(context, setting, number, || prepare(number), &accuracy)?;
             sums.iter_mut().zip(found).for_each(|(sum, value)| *sum += value);
         }
         best(self.rates, &sums)

@@ -173,21 +173,17 @@ fn rate_of(context: &Context<'_>, plan: &ImpPlan, sizes: Sizes, round: usize, ar
         sizes.samples,
         plan.network
     );
-    let mut known: Option<(usize, Trial, Option<Mask>)> = None;
-    sizes.tuning.rate(context, &setting, |number, rate| {
-        if known.as_ref().is_none_or(|(seed, ..)| *seed != number) {
-            let trial = Trial::new(context, plan, number)?;
-            let mask = Maker::new(context, &trial, sizes.samples)?.make(arm, round)?.mask;
-            known = Some((number, trial, mask));
-        }
-        match &known {
-            Some((_, trial, Some(mask))) => {
-                let outcome = trial.train(mask, &trial.run.initial, 0, rate)?;
-                Ok(validation_accuracy(&outcome))
-            }
-            _ => Ok(0.0),
-        }
-    })
+    let prepare = |number: usize| {
+        let trial = Trial::new(context, plan, number)?;
+        let mask = Maker::new(context, &trial, sizes.samples)?.make(arm, round)?.mask;
+        Ok((trial, mask))
+    };
+    sizes
+        .tuning
+        .rate(context, &setting, prepare, |(trial, mask), rate| match mask {
+            Some(mask) => Ok(validation_accuracy(&trial.train(mask, &trial.run.initial, 0, rate)?)),
+            None => Ok(0.0),
+        })
 }
 
 /// Of the weights that `reference` keeps, the fraction that `mask` keeps too.

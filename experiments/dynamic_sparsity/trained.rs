@@ -52,13 +52,17 @@ fn tuning(scale: Scale) -> Tuning {
     }
 }
 
-/// What an arm ended at.
-struct Trained {
-    /// At the start.
+/// What an arm begins with, with the counts of a round.
+struct Start {
+    arm: &'static str,
+    round: usize,
     mask: Mask,
-    /// At the end.
-    last: Mask,
     values: Vec<f32>,
+}
+
+/// What it ended at.
+struct Trained {
+    mask: Mask,
     outcome: TrainingOutcome,
     ever_active: f64,
     passes: f64,
@@ -82,7 +86,7 @@ fn rescaled(trial: &Trial, mask: &Mask) -> Vec<f32> {
     values
 }
 
-fn train(trial: &Trial, arm: &str, round: usize, exchanges: usize, rate: f64) -> Result<Trained> {
+fn start(trial: &Trial, arm: &'static str, round: usize) -> Result<Start> {
     let mask = match arm {
         TICKET => trial.round(round)?.mask.clone(),
         _ => random(trial, round)?,
@@ -91,21 +95,28 @@ fn train(trial: &Trial, arm: &str, round: usize, exchanges: usize, rate: f64) ->
         RESCALED => rescaled(trial, &mask),
         _ => trial.run.initial.clone(),
     };
-    let growth = match arm {
+    Ok(Start {
+        arm,
+        round,
+        mask,
+        values,
+    })
+}
+
+fn train(trial: &Trial, start: &Start, exchanges: usize, rate: f64) -> Result<Trained> {
+    let growth = match start.arm {
         SET => Growth::Random,
         RIGL => Growth::Gradient,
-        _ => {
+        arm => {
             return Ok(Trained {
-                outcome: trial.train(&mask, &values, 0, rate)?,
-                ever_active: trial.density(&mask),
+                outcome: trial.train(&start.mask, &start.values, 0, rate)?,
+                ever_active: trial.density(&start.mask),
                 passes: if arm == TICKET {
-                    trial.passes(round * trial.plan.training.steps)
+                    trial.passes(start.round * trial.plan.training.steps)
                 } else {
                     0.0
                 },
-                last: mask.clone(),
-                mask,
-                values,
+                mask: start.mask.clone(),
             });
         }
     };
@@ -115,11 +126,10 @@ fn train(trial: &Trial, arm: &str, round: usize, exchanges: usize, rate: f64) ->
         ..DynamicTraining::new(growth)
     };
     let order = trial.seed.stream("training");
-    let found = dynamic.train(&trial.network, &trial.samples.view(), &plan, &mask, &values, &order)?;
+    let data = trial.samples.view();
+    let found = dynamic.train(&trial.network, &data, &plan, &start.mask, &start.values, &order)?;
     Ok(Trained {
-        mask,
-        last: found.mask,
-        values,
+        mask: found.mask,
         outcome: found.outcome,
         ever_active: found.ever_active,
         // What exchanging took on top of the steps that every arm trains.
@@ -128,7 +138,7 @@ fn train(trial: &Trial, arm: &str, round: usize, exchanges: usize, rate: f64) ->
 }
 
 /// The learning rate of an arm with the counts of a round.
-fn rate(context: &Context<'_>, arm: &str, round: usize) -> Result<f64> {
+fn rate(context: &Context<'_>, arm: &'static str, round: usize) -> Result<f64> {
     let plan = plan(context.scale());
     let setting = format!(
         "arm={arm};round={round};exchanges={EXCHANGES};network={};initialisation={};{};fractions={}/{:?}",
@@ -138,27 +148,29 @@ fn rate(context: &Context<'_>, arm: &str, round: usize) -> Result<f64> {
         plan.prune_fraction,
         plan.output_prune_fraction
     );
-    tuning(context.scale()).rate(context, &setting, |number, rate| {
+    let prepare = |number: usize| {
         let trial = Trial::new(context, &plan, number)?;
-        Ok(validation_accuracy(
-            &train(&trial, arm, round, EXCHANGES, rate)?.outcome,
-        ))
+        let start = start(&trial, arm, round)?;
+        Ok((trial, start))
+    };
+    tuning(context.scale()).rate(context, &setting, prepare, |(trial, start), rate| {
+        Ok(validation_accuracy(&train(trial, start, EXCHANGES, rate)?.outcome))
     })
 }
 
-fn line(trial: &Trial, part: &str, arm: &str, round: usize, trained: &Trained, rate: f64) -> Result<Line> {
-    let density = trial.density(&trial.round(round)?.mask);
-    let paths = LivePaths::of(&trial.network, &trained.mask)?;
+fn line(trial: &Trial, part: &str, start: &Start, trained: &Trained, rate: f64) -> Result<Line> {
+    let density = trial.density(&trial.round(start.round)?.mask);
+    let paths = LivePaths::of(&trial.network, &start.mask)?;
     let (mut degree, mut gain) = (f64::INFINITY, f64::INFINITY);
     for slot in trial.network.layout().weight_slots() {
         let (outputs, inputs) = (slot.shape[0] as f64, slot.shape[1] as f64);
-        degree = degree.min(trained.mask.kept_in(slot.range.clone()) as f64 / inputs.max(outputs));
-        let kept = slot.range.clone().filter(|&i| trained.mask.keeps(i));
-        let square: f64 = kept.map(|i| f64::from(trained.values[i]).powi(2)).sum();
+        degree = degree.min(start.mask.kept_in(slot.range.clone()) as f64 / inputs.max(outputs));
+        let kept = slot.range.clone().filter(|&i| start.mask.keeps(i));
+        let square: f64 = kept.map(|i| f64::from(start.values[i]).powi(2)).sum();
         gain = gain.min(0.5 * square / outputs);
     }
-    Ok(Line::new(part, trial.number, arm, density)
-        .masked(trial, &trained.last)?
+    Ok(Line::new(part, trial.number, start.arm, density)
+        .masked(trial, &trained.mask)?
         .trained(&trained.outcome, rate)
         .cost(trained.passes)
         .with("ever_active", trained.ever_active)
@@ -197,16 +209,17 @@ pub fn main(context: &Context<'_>, number: usize) -> Result<Vec<Row>> {
         for arm in ARMS {
             context.check()?;
             let rate = rate(context, arm, round)?;
-            let trained = train(&trial, arm, round, EXCHANGES, rate)?;
-            let mut row = line(&trial, MAIN, arm, round, &trained, rate)?;
+            let start = start(&trial, arm, round)?;
+            let trained = train(&trial, &start, EXCHANGES, rate)?;
+            let mut row = line(&trial, MAIN, &start, &trained, rate)?;
             if [SET, RIGL].contains(&arm) {
                 row = row.with("every", every(EXCHANGES));
             }
             rows.push(row.row(&COLUMNS)?);
             if row_is_explored(scale, arm, round) {
                 for exchanges in OTHER_EXCHANGES {
-                    let trained = train(&trial, arm, round, exchanges, rate)?;
-                    let row = line(&trial, EXPLORATION, arm, round, &trained, rate)?;
+                    let trained = train(&trial, &start, exchanges, rate)?;
+                    let row = line(&trial, EXPLORATION, &start, &trained, rate)?;
                     rows.push(row.with("every", every(exchanges)).row(&COLUMNS)?);
                 }
             }

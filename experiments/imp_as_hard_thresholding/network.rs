@@ -104,9 +104,9 @@ fn descent_rate(context: &Context<'_>, arm: &str, round: usize) -> Result<f64> {
     let arm = if arm == OWN { SPACED } else { arm };
     let rates: &[f64] = if arm == EACH { &PLAIN_RATES } else { &ADAM_RATES };
     let tuning = tuning(scale, "imp-as-hard-thresholding-descent", rates);
-    tuning.rate(context, &setting(context, arm, round), |number, rate| {
-        let trial = Trial::new(context, &plan(scale), number)?;
-        Ok(validation_accuracy(&descent(&trial, arm, round, rate)?.outcome))
+    let prepare = |number: usize| Trial::new(context, &plan(scale), number);
+    tuning.rate(context, &setting(context, arm, round), prepare, |trial, rate| {
+        Ok(validation_accuracy(&descent(trial, arm, round, rate)?.outcome))
     })
 }
 
@@ -137,11 +137,17 @@ fn masked(
 fn rate(context: &Context<'_>, arm: &str, round: usize) -> Result<f64> {
     let scale = context.scale();
     let tuning = tuning(scale, "imp-as-hard-thresholding", &RATES);
-    tuning.rate(context, &setting(context, arm, round), |number, rate| {
+    let prepare = |number: usize| {
         let trial = Trial::new(context, &plan(scale), number)?;
         let mask = masked(context, &trial, arm, round)?.0;
-        Ok(validation_accuracy(&trial.train(&mask, &trial.run.initial, 0, rate)?))
-    })
+        Ok((trial, mask))
+    };
+    tuning.rate(
+        context,
+        &setting(context, arm, round),
+        prepare,
+        |(trial, mask), rate| Ok(validation_accuracy(&trial.train(mask, &trial.run.initial, 0, rate)?)),
+    )
 }
 
 fn dense(trial: &Trial, part: &str) -> Result<Row> {

@@ -213,10 +213,13 @@ fn main_rows(context: &Context<'_>, number: usize) -> Result<Vec<Row>> {
         for arm in ARMS {
             context.check()?;
             let setting = format!("arm={arm};round={round};samples={seen}");
-            let rate = TUNING.rate(context, &setting, |number, rate| {
+            let prepare = |number: usize| {
                 let pilot = Trial::new(context, &plan, number)?;
                 let mask = find(&pilot, arm, round, seen)?.mask;
-                Ok(validation_accuracy(&pilot.train(&mask, &pilot.run.initial, 0, rate)?))
+                Ok((pilot, mask))
+            };
+            let rate = TUNING.rate(context, &setting, prepare, |(pilot, mask), rate| {
+                Ok(validation_accuracy(&pilot.train(mask, &pilot.run.initial, 0, rate)?))
             })?;
             let found = find(&trial, arm, round, seen)?;
             let outcome = trial.train(&found.mask, &trial.run.initial, 0, rate)?;

@@ -120,10 +120,13 @@ impl Experiment for MaskShuffling {
 fn rate(context: &Context<'_>, source: &str, treatment: &str, round: usize) -> Result<f64> {
     let scale = context.scale();
     let setting = format!("{:?};arm={};round={round}", plan(scale), arm(source, treatment));
-    tuning(scale).rate(context, &setting, |number, rate| {
+    let prepare = |number: usize| {
         let trial = trial(context, number)?;
         let mask = treated(&trial, source, treatment, round)?;
-        Ok(validation_accuracy(&trial.train(&mask, &trial.run.rewind, 0, rate)?))
+        Ok((trial, mask))
+    };
+    tuning(scale).rate(context, &setting, prepare, |(trial, mask), rate| {
+        Ok(validation_accuracy(&trial.train(mask, &trial.run.rewind, 0, rate)?))
     })
 }
 

@@ -150,10 +150,12 @@ fn compared(context: &Context<'_>, number: usize) -> Result<Vec<Row>> {
 /// The learning rate of an arm at a density, from seeds that are used for nothing else.
 fn rate(context: &Context<'_>, arm: Arm, round: usize) -> Result<f64> {
     let setting = format!("{};round={round};scale={}", arm.name(), context.scale().as_str());
-    tuning(context.scale()).rate(context, &setting, |number, rate| {
+    let prepare = |number: usize| {
         let seedling = Seedling::new(context, number)?;
-        Ok(validation_accuracy(
-            &seedling.train(&seedling.choose(arm, round)?, rate)?,
-        ))
+        let chosen = seedling.choose(arm, round)?;
+        Ok((seedling, chosen))
+    };
+    tuning(context.scale()).rate(context, &setting, prepare, |(seedling, chosen), rate| {
+        Ok(validation_accuracy(&seedling.train(chosen, rate)?))
     })
 }

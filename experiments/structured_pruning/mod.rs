@@ -178,16 +178,12 @@ fn rate_of(context: &Context<'_>, kind: Kind, arm: Arm, group: usize) -> Result<
         arm.name(),
         kind.identity(scale)
     );
-    let mut known: Option<(usize, Subject, Made)> = None;
-    tuning(scale).rate(context, &setting, |number, rate| {
-        if known.as_ref().is_none_or(|(seed, ..)| *seed != number) {
-            let subject = Subject::new(context, kind, number)?;
-            let made = arm.make(&subject, group)?;
-            known = Some((number, subject, made));
-        }
-        match &known {
-            Some((_, subject, made)) => Ok(validation_accuracy(&subject.train(made, rate)?)),
-            None => Ok(0.0),
-        }
+    let prepare = |number: usize| {
+        let subject = Subject::new(context, kind, number)?;
+        let made = arm.make(&subject, group)?;
+        Ok((subject, made))
+    };
+    tuning(scale).rate(context, &setting, prepare, |(subject, made), rate| {
+        Ok(validation_accuracy(&subject.train(made, rate)?))
     })
 }

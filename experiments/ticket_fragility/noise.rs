@@ -68,14 +68,18 @@ fn rate(context: &Context<'_>, control: Option<Control>, round: usize) -> Result
         _ => ("noise", family(scale, round)),
     };
     let setting = format!("{plan:?};{name};sizes={:?};round={round}", sizes(scale));
-    tuning(scale).rate(context, &setting, |number, rate| {
+    let prepare = |number: usize| {
         let trial = trial(context, &plan, number)?;
+        let starts = members.iter().map(|&member| start(&trial, member, round));
+        let starts = starts.collect::<Result<Vec<_>>>()?;
+        Ok((trial, starts))
+    };
+    tuning(scale).rate(context, &setting, prepare, |(trial, starts), rate| {
         let mut sum = 0.0;
-        for &member in &members {
-            let (mask, values) = start(&trial, member, round)?;
-            sum += validation_accuracy(&trial.train(&mask, &values, 0, rate)?);
+        for (mask, values) in starts {
+            sum += validation_accuracy(&trial.train(mask, values, 0, rate)?);
         }
-        Ok(sum / members.len() as f64)
+        Ok(sum / starts.len() as f64)
     })
 }
 

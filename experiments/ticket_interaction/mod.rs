@@ -11,9 +11,9 @@ use super::comparison::{DENSE, Line, SHARED, Trial, Tuning, columns, validation_
 use super::tickets;
 use ticketsense::harness::figures::Figure;
 use ticketsense::harness::{Budget, Cell, Claim, Context, Experiment, Scale};
-use ticketsense::pruning::{Control, ImpPlan, TrainingOutcome};
+use ticketsense::pruning::{Control, ImpPlan};
 use ticketsense::table::{Column, Row, Table};
-use ticketsense::{Error, Mask, Result};
+use ticketsense::{Error, Result};
 
 /// The experiment.
 #[derive(Debug)]
@@ -135,10 +135,13 @@ impl Experiment for TicketInteraction {
 fn crossed_rate(context: &Context<'_>, round: usize) -> Result<f64> {
     let plan = plan(context.scale());
     let setting = format!("{plan:?};crossed;round={round}");
-    tuning(context.scale()).rate(context, &setting, |number, rate| {
+    let prepare = |number: usize| {
         let trial = Trial::new(context, &plan, number)?;
         let data = trial.samples.view();
         let other = Control::Reinit.start(&trial.plan, &data, &trial.seed, &trial.run, round)?;
+        Ok((trial, other))
+    };
+    tuning(context.scale()).rate(context, &setting, prepare, |(trial, other), rate| {
         let ticket = trial.train(&other.mask, &trial.run.rewind, 0, rate)?;
         let fresh = trial.train(&other.mask, &other.values, 0, rate)?;
         Ok(0.5 * (validation_accuracy(&ticket) + validation_accuracy(&fresh)))
@@ -175,17 +178,25 @@ fn cross(context: &Context<'_>, block: usize, round: usize) -> Result<Vec<Row>> 
     Ok(rows)
 }
 
-/// One training of a network or its ticket at a batch size, for the steps of the plan.
-fn at_batch(trial: &mut Trial, mask: &Mask, batch: usize, rate: f64) -> Result<TrainingOutcome> {
-    trial.plan.training.batch = batch;
-    trial.train(mask, &trial.run.rewind, 0, rate)
+/// The rate of a round's ticket at a batch size, for the steps of the plan.
+fn batch_rate(context: &Context<'_>, round: usize, batch: usize) -> Result<f64> {
+    let plan = plan(context.scale());
+    let setting = format!("{plan:?};batch={batch};round={round}");
+    let prepare = |number: usize| {
+        let mut trial = Trial::new(context, &plan, number)?;
+        trial.plan.training.batch = batch;
+        let mask = trial.round(round)?.mask.clone();
+        Ok((trial, mask))
+    };
+    tuning(context.scale()).rate(context, &setting, prepare, |(trial, mask), rate| {
+        Ok(validation_accuracy(&trial.train(mask, &trial.run.rewind, 0, rate)?))
+    })
 }
 
 /// The dense network and two tickets at every batch size, with the rates that suit each.
 fn batch(context: &Context<'_>, number: usize) -> Result<Vec<Row>> {
     let scale = context.scale();
-    let plan = plan(scale);
-    let mut trial = Trial::new(context, &plan, number)?;
+    let mut trial = Trial::new(context, &plan(scale), number)?;
     let mut rows = Vec::new();
     for round in [0].into_iter().chain(rounds(scale)) {
         let mask = trial.round(round)?.mask.clone();
@@ -196,13 +207,9 @@ fn batch(context: &Context<'_>, number: usize) -> Result<Vec<Row>> {
         };
         for &batch in batches(scale) {
             context.check()?;
-            let setting = format!("{plan:?};batch={batch};round={round}");
-            let rate = tuning(scale).rate(context, &setting, |number, rate| {
-                let mut trial = Trial::new(context, &plan, number)?;
-                let mask = trial.round(round)?.mask.clone();
-                Ok(validation_accuracy(&at_batch(&mut trial, &mask, batch, rate)?))
-            })?;
-            let outcome = at_batch(&mut trial, &mask, batch, rate)?;
+            let rate = batch_rate(context, round, batch)?;
+            trial.plan.training.batch = batch;
+            let outcome = trial.train(&mask, &trial.run.rewind, 0, rate)?;
             let line = Line::new(BATCH, number, arm, density)
                 .masked(&trial, &mask)?
                 .trained(&outcome, rate)

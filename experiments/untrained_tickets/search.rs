@@ -108,9 +108,7 @@ fn rate(context: &Context<'_>, arm: &str, density: f64, accuracy: impl Fn(&Trial
     let plan = plan(context.scale());
     let tuning = tuning(context.scale(), arm == POPUP || arm == POPUP_NORMAL);
     let setting = format!("{arm};density={density};{}", plan.training.identity());
-    tuning.rate(context, &setting, |number, rate| {
-        accuracy(&Trial::new(context, &plan, number)?, rate)
-    })
+    tuning.rate(context, &setting, |number| Trial::new(context, &plan, number), accuracy)
 }
 
 fn dense_rate(context: &Context<'_>) -> Result<f64> {
