@@ -9,10 +9,13 @@
 
 use crate::linalg::{dot, gemm};
 use crate::networks::{Array, Network};
+use pulp::Arch;
 use std::ops::Range;
 
 /// The number of classes of the usual data sets, for which loops over the classes are unrolled.
 const USUAL: usize = 10;
+/// Samples whose sums over the columns of one unit fit the registers; two, so that at most one is left over.
+const SAMPLES: usize = 2;
 
 /// One slot of parameters. Everything is stored feature by feature, so that a column of the Jacobian reads two contiguous
 /// slices.
@@ -230,14 +233,55 @@ impl Factors {
         }
     }
 
+    /// `y ← y + Σ v_j J e_j` over some parameters j, each with its v_j, with the bits of [`Factors::add_column`] for one after
+    /// the other. Neighbours that are weights of one unit share its signals, which are then read once for all of them.
+    pub fn add_columns(&self, entries: &[(usize, f64)], y: &mut [f64]) {
+        let mut terms = Vec::new();
+        for group in entries.chunk_by(|a, b| self.unit(a.0).is_some_and(|unit| self.unit(b.0) == Some(unit))) {
+            if let [(parameter, value)] = group {
+                self.add_column(*parameter, *value, y);
+                continue;
+            }
+            terms.clear();
+            let mut shared = None;
+            for (parameter, value) in group {
+                if let Entry::Weight(signal, activation, _) = self.entry(*parameter) {
+                    terms.push((*value, activation));
+                    shared = Some(signal);
+                }
+            }
+            if let Some(signal) = shared {
+                add_scaled_signals(signal, &terms, y);
+            }
+        }
+    }
+
+    /// The block and the unit of a weight whose loops are unrolled; none otherwise.
+    fn unit(&self, parameter: usize) -> Option<(usize, usize)> {
+        let at = self.blocks.partition_point(|b| b.range.end <= parameter);
+        let block = self.blocks.get(at).filter(|b| b.range.contains(&parameter))?;
+        match block.kind {
+            Kind::Weight {
+                inputs, positions: 1, ..
+            } if self.classes == USUAL => Some((at, (parameter - block.range.start) / inputs)),
+            _ => None,
+        }
+    }
+
     /// `y_{sc} ← y_{sc} + α Σ_p signal_{scp} factor_{sp}`.
     fn add_scaled_signal(&self, alpha: f64, signal: &[f64], factor: &[f64], positions: usize, y: &mut [f64]) {
         let classes = self.classes;
         if (classes, positions) == (USUAL, 1) {
             let (y, d) = (y.as_chunks_mut::<USUAL>().0, signal.as_chunks::<USUAL>().0);
-            for ((y, d), a) in y.iter_mut().zip(d).zip(factor) {
-                add_scaled(alpha * a, d, y);
-            }
+            // Multiplied and added entry by entry: the bits are those of any width of the vector unit.
+            Arch::new().dispatch(
+                #[inline(always)]
+                || {
+                    for ((y, d), a) in y.iter_mut().zip(d).zip(factor) {
+                        add_scaled(alpha * a, d, y);
+                    }
+                },
+            );
             return;
         }
         let samples = y
@@ -337,6 +381,42 @@ impl Factors {
             }
         }
     }
+}
+
+/// `y_{sc} ← y_{sc} + Σ_j (α_j a_{js}) signal_{sc}`, j by j in the order of the terms `(α_j, a_j)`: sums and signals of some
+/// samples stay in registers for all of them.
+fn add_scaled_signals(signal: &[f64], terms: &[(f64, &[f64])], y: &mut [f64]) {
+    Arch::new().dispatch(
+        #[inline(always)]
+        || {
+            let (samples, last) = y.as_chunks_mut::<USUAL>().0.as_chunks_mut::<SAMPLES>();
+            let (signals, last_signals) = signal.as_chunks::<USUAL>().0.as_chunks::<SAMPLES>();
+            for (place, (y, d)) in samples.iter_mut().zip(signals).enumerate() {
+                add_terms(y, d, terms, |a| a.as_chunks::<SAMPLES>().0[place]);
+            }
+            for (y, d) in last.iter_mut().zip(last_signals) {
+                let of_sample = |a: &[f64]| [a[a.len() - 1]];
+                add_terms(std::array::from_mut(y), std::array::from_ref(d), terms, of_sample);
+            }
+        },
+    );
+}
+
+/// The terms of some samples.
+#[inline(always)]
+fn add_terms<const N: usize>(
+    y: &mut [[f64; USUAL]; N],
+    d: &[[f64; USUAL]; N],
+    terms: &[(f64, &[f64])],
+    factors: impl Fn(&[f64]) -> [f64; N],
+) {
+    let (mut sums, d) = (*y, *d);
+    for (alpha, activation) in terms {
+        for ((sum, d), a) in sums.iter_mut().zip(&d).zip(factors(activation)) {
+            add_scaled(alpha * a, d, sum);
+        }
+    }
+    *y = sums;
 }
 
 /// `Σ d_c u_c` in the order of the classes.

@@ -232,12 +232,10 @@ impl MeasurementOperator for Jacobian {
             (values.len(), self.factors.rows()),
             "sparse product: lengths"
         );
+        let live = support.iter().zip(values).filter(|(c, _)| self.norms[**c] > 0.0);
+        let entries: Vec<(usize, f64)> = live.map(|(&c, &v)| (self.columns[c], v)).collect();
         y.fill(0.0);
-        for (&c, &v) in support.iter().zip(values) {
-            if self.norms[c] > 0.0 {
-                self.factors.add_column(self.columns[c], v, y);
-            }
-        }
+        self.factors.add_columns(&entries, y);
         self.project(y);
     }
 

@@ -3,6 +3,7 @@
 use super::*;
 use crate::linalg::{dot, norm};
 use crate::networks::derivative_cases::{Case, layered_networks, normal};
+use crate::networks::{Array, Network};
 use crate::operators::MeasurementOperator;
 use crate::seed::Seed;
 use crate::support::Support;
@@ -60,6 +61,17 @@ fn columns_products_norms_and_kernel_of_every_layer_agree_with_the_network() {
         let expected = &dense * nalgebra::DVector::from_column_slice(&x);
         let error: Vec<f64> = ax.iter().zip(expected.iter()).map(|(a, b)| a - b).collect();
         assert!(norm(&error) <= ROUNDING * size * norm(&x) * 6.0, "{name}: product");
+        // Two of three columns, in an order of their own.
+        let few: Vec<usize> = every.iter().rev().copied().filter(|c| c % 3 != 1).collect();
+        let values: Vec<f64> = few.iter().map(|&c| x[c]).collect();
+        let mut sparse = vec![0.0; rows];
+        a.apply_sparse_into(&few, &values, &mut sparse);
+        let expected = dense.select_columns(&few) * nalgebra::DVector::from_vec(values);
+        let error: Vec<f64> = sparse.iter().zip(expected.iter()).map(|(a, b)| a - b).collect();
+        assert!(
+            norm(&error) <= ROUNDING * size * norm(&x) * 6.0,
+            "{name}: sparse product"
+        );
         let (left, right) = (dot(&ax, &y), dot(&x, &ay));
         assert!(
             (left - right).abs() <= ROUNDING * size * norm(&x) * norm(&y),
@@ -112,4 +124,39 @@ fn transformed_rows_and_free_parameters_hold_for_every_layer() {
             assert!(inner.abs() <= 1e-7 * (1.0 + length) * norm(&ax), "{name}: {inner:e}");
         }
     }
+}
+
+#[test]
+fn ten_classes_whose_loops_are_unrolled_agree_with_the_network_too() {
+    let network = Network::preset("mlp:7-6:tanh", 5, 10).unwrap();
+    let theta = normal(&Seed::root(7), "theta", network.layout().len());
+    let inputs = Array::from_fn(9, 5, |i, j| ((i * 5 + j * 3) as f64).sin());
+    let at = Linearisation::new(&network, &theta, &inputs).unwrap();
+    let weights = network.layout().weights();
+    let a = at.jacobian(&weights, RowTransform::Identity, Biases::Fixed).unwrap();
+    let (x, y) = (
+        normal(&Seed::root(7), "x", weights.len()),
+        normal(&Seed::root(7), "y", 90),
+    );
+    let near = |found: &[f64], expected: &[f64], what: &str| {
+        let error: Vec<f64> = found.iter().zip(expected).map(|(a, b)| a - b).collect();
+        assert!(norm(&error) <= ROUNDING * (1.0 + norm(expected)), "{what}");
+    };
+    let product = network.jacobian_vector(&theta, &a.scatter(&x), &inputs).unwrap();
+    near(&a.apply(&x).unwrap(), product.as_slice(), "product");
+    // Every other column, the rest of the direction being zero.
+    let few: Vec<usize> = (0..weights.len()).step_by(2).collect();
+    let values: Vec<f64> = few.iter().map(|&c| x[c]).collect();
+    let mut direction = vec![0.0; weights.len()];
+    few.iter().zip(&values).for_each(|(&c, v)| direction[c] = *v);
+    let product = network
+        .jacobian_vector(&theta, &a.scatter(&direction), &inputs)
+        .unwrap();
+    let mut sparse = vec![0.0; 90];
+    a.apply_sparse_into(&few, &values, &mut sparse);
+    near(&sparse, product.as_slice(), "sparse product");
+    let cotangent = Array::from_fn(9, 10, |i, j| y[i * 10 + j]);
+    let pulled = network.jacobian_transpose_vector(&theta, &cotangent, &inputs).unwrap();
+    let expected: Vec<f64> = weights.indices().iter().map(|&j| pulled[j]).collect();
+    near(&a.adjoint(&y).unwrap(), &expected, "adjoint");
 }
