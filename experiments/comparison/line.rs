@@ -1,8 +1,9 @@
 //! Rows of the columns that the tables of these experiments share.
 
 use super::super::rows::row_of;
+use super::DENSE;
 use super::trial::{Trial, validation_accuracy};
-use ticketsense::pruning::{TrainingOutcome, kept_weights};
+use ticketsense::pruning::TrainingOutcome;
 use ticketsense::table::{Column, Row, Value};
 use ticketsense::{Mask, Result};
 
@@ -86,6 +87,16 @@ impl Line {
         }
     }
 
+    /// The dense training of a trial, which no mask cost anything.
+    ///
+    /// # Errors
+    /// As [`Line::masked`].
+    pub fn dense(trial: &Trial, part: &str) -> Result<Self> {
+        let dense = trial.round(0)?;
+        let line = Line::new(part, trial.number, DENSE, 1.0).masked(trial, &dense.mask)?;
+        Ok(line.trained(&dense.outcome, trial.rate()).cost(0.0))
+    }
+
     /// A column of one experiment's own.
     pub fn with(mut self, name: &'static str, value: impl Into<Value>) -> Self {
         self.values.push((name, value.into()));
@@ -98,9 +109,7 @@ impl Line {
     /// When the mask is of another network.
     pub fn masked(self, trial: &Trial, mask: &Mask) -> Result<Self> {
         let effective = trial.effective_density(mask)?;
-        Ok(self
-            .with("kept", kept_weights(&trial.network, mask))
-            .with("effective_density", effective))
+        Ok(self.with("kept", trial.kept(mask)).with("effective_density", effective))
     }
 
     /// How a training went.

@@ -5,6 +5,7 @@
 //! that are used for nothing else. A [`Line`] is a row of the columns that such tables share, and [`Outcomes`] reads
 //! them back as paired accuracies, with the margin of the pilots and the check that the task can tell masks apart.
 
+mod cells;
 mod draw;
 mod line;
 mod outcomes;
@@ -14,11 +15,12 @@ mod tuning;
 #[cfg(test)]
 pub mod tables;
 
+pub use cells::{part_cells, seed_cells};
 pub use draw::{accuracy_panel, accuracy_series, density_axis, mean_series};
 pub use line::{Line, SHARED, columns};
-pub use outcomes::{Assay, Outcomes, Pair};
+pub use outcomes::{Assay, Outcomes, Pair, column_mean};
 pub use trial::{Trial, validation_accuracy};
-pub use tuning::Tuning;
+pub use tuning::{Tuning, setting};
 
 /// The arm without pruning.
 pub const DENSE: &str = "dense";

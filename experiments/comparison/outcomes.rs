@@ -47,6 +47,25 @@ pub struct Outcomes {
     accuracies: BTreeMap<(String, u64), BTreeMap<i64, f64>>,
 }
 
+/// The mean of a column over the main rows of an arm at a density that have a value there.
+///
+/// # Errors
+/// When a column is missing, or none of those rows has a value.
+pub fn column_mean(table: &Table, arm: &str, density: f64, column: &str) -> Result<f64> {
+    let (mut sum, mut count) = (0.0, 0);
+    for record in table.iter() {
+        let here = record.text("part")? == MAIN && record.text("arm")? == arm && record.real("density")? == density;
+        if let (true, Some(value)) = (here, record.optional_real(column)?) {
+            (sum, count) = (sum + value, count + 1);
+        }
+    }
+    if count == 0 {
+        let expected = format!("values of {column} for {arm} at density {density}");
+        return Err(Error::shape("rows", expected, "none"));
+    }
+    Ok(sum / f64::from(count))
+}
+
 /// Positive numbers have the order of their bits.
 fn key(arm: &str, density: f64) -> (String, u64) {
     (arm.to_string(), if arm == DENSE { 0 } else { density.to_bits() })
@@ -244,6 +263,16 @@ mod tests {
         let easy = Outcomes::read(&table_of(24, 0.003, &["imp", "random"], &[0.05], &|_, _| 0.97)).unwrap();
         let refused = easy.assay("random", 0.05).unwrap().unwrap_err();
         assert!(refused.evidence.contains("cannot tell"), "{}", refused.evidence);
+    }
+
+    #[test]
+    fn the_mean_of_a_column_is_over_the_main_rows_of_one_arm_and_density() {
+        let table = table_of(3, 0.0, &["imp", "random"], &[0.2, 0.05], RULE);
+        // Without noise the rule itself; the pilots of the dense network have their own part.
+        assert!((column_mean(&table, "random", 0.05, "test_accuracy").unwrap() - 0.7).abs() < 1e-12);
+        assert!((column_mean(&table, "random", 0.2, "test_accuracy").unwrap() - 0.95).abs() < 1e-12);
+        assert!(column_mean(&table, "random", 0.1, "test_accuracy").is_err());
+        assert!(column_mean(&table, "random", 0.2, "test_loss").is_err());
     }
 
     #[test]

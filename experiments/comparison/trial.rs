@@ -4,7 +4,10 @@ use super::super::tickets::{imp_run, samples, ticket_seed};
 use std::ops::Range;
 use ticketsense::harness::Context;
 use ticketsense::networks::Network;
-use ticketsense::pruning::{ImpPlan, ImpRun, ImpSamples, LivePaths, Round, TrainingOutcome, kept_weights};
+use ticketsense::pruning::{
+    Criterion, CriterionInput, ImpPlan, ImpRun, ImpSamples, LivePaths, Round, TrainingOutcome, keep_highest,
+    keep_highest_together, kept_weights,
+};
 use ticketsense::training::TrainingPlan;
 use ticketsense::{Error, Mask, Result, Seed};
 
@@ -43,6 +46,38 @@ impl Trial {
         })
     }
 
+    /// As [`Trial::new`] without rounds of pruning: the dense training alone.
+    ///
+    /// # Errors
+    /// As [`Trial::new`].
+    pub fn dense(context: &Context<'_>, plan: &ImpPlan, number: usize) -> Result<Self> {
+        let dense = ImpPlan {
+            rounds: 0,
+            ..plan.clone()
+        };
+        Trial::new(context, &dense, number)
+    }
+
+    /// The same seed with arms that are looked at in the end alone.
+    pub fn seen_at_the_end(mut self) -> Self {
+        self.plan.training.evaluate_every = self.plan.training.steps;
+        self
+    }
+
+    /// The learning rate of the run.
+    pub fn rate(&self) -> f64 {
+        self.plan.training.optimiser.learning_rate()
+    }
+
+    /// Initial weights that are drawn again: the same for every arm of the seed.
+    ///
+    /// # Errors
+    /// As [`Network::initial`].
+    pub fn fresh(&self) -> Result<Vec<f32>> {
+        let law = &self.plan.initialisation;
+        self.network.initial(&self.seed.stream("fresh"), law)
+    }
+
     /// The weights of every layer in the flat parameter vector, from input to output.
     pub fn layers(&self) -> Vec<Range<usize>> {
         let slots = self.network.layout().weight_slots();
@@ -54,9 +89,22 @@ impl Trial {
         self.layers().into_iter().map(|range| mask.kept_in(range)).collect()
     }
 
+    /// How many weights a mask keeps, biases not counted.
+    pub fn kept(&self, mask: &Mask) -> usize {
+        kept_weights(&self.network, mask)
+    }
+
+    /// How many weights both of two masks keep.
+    ///
+    /// # Errors
+    /// When they are of different networks.
+    pub fn shared(&self, first: &Mask, second: &Mask) -> Result<usize> {
+        Ok(self.kept(&first.and(second)?))
+    }
+
     /// The fraction of the weights that a mask keeps.
     pub fn density(&self, mask: &Mask) -> f64 {
-        kept_weights(&self.network, mask) as f64 / self.network.layout().prunable() as f64
+        self.kept(mask) as f64 / self.network.layout().prunable() as f64
     }
 
     /// The fraction of the weights that a mask keeps and that lie on a path from an input to an output.
@@ -84,6 +132,46 @@ impl Trial {
         Ok(&self.round(0)?.outcome.theta)
     }
 
+    /// What a criterion looks at: some parameters, the weights that are left of them, and a stream for random scores.
+    pub fn criterion_input<'a>(&'a self, theta: &'a [f32], mask: &'a Mask, seed: Seed) -> CriterionInput<'a> {
+        CriterionInput {
+            network: &self.network,
+            theta,
+            mask,
+            initial: &self.run.initial,
+            loss: self.plan.training.loss,
+            training: self.samples.view().training,
+            seed,
+        }
+    }
+
+    /// The score of every weight at some parameters, nothing pruned.
+    ///
+    /// # Errors
+    /// As [`Criterion::scores`].
+    pub fn scores(&self, criterion: Criterion, theta: &[f32]) -> Result<Vec<f64>> {
+        let full = self.network.layout().full_mask();
+        criterion.scores(&self.criterion_input(theta, &full, self.seed.stream("criterion")))
+    }
+
+    /// The mask of the highest scores, so many in every layer.
+    ///
+    /// # Errors
+    /// As [`Trial::scores`]; when a layer has fewer weights.
+    pub fn highest(&self, criterion: Criterion, theta: &[f32], counts: &[usize]) -> Result<Mask> {
+        let full = self.network.layout().full_mask();
+        keep_highest(&full, &self.scores(criterion, theta)?, &self.layers(), counts)
+    }
+
+    /// The mask of the highest scores of all layers together.
+    ///
+    /// # Errors
+    /// As [`Trial::scores`]; when there are fewer weights.
+    pub fn highest_together(&self, criterion: Criterion, theta: &[f32], count: usize) -> Result<Mask> {
+        let full = self.network.layout().full_mask();
+        keep_highest_together(&full, &self.scores(criterion, theta)?, &self.layers(), count)
+    }
+
     /// The plan of training at another learning rate.
     pub fn training_at(&self, rate: f64) -> TrainingPlan {
         let training = self.plan.training.clone();
@@ -99,6 +187,14 @@ impl Trial {
     /// As [`ImpPlan::train`].
     pub fn train(&self, mask: &Mask, values: &[f32], start: usize, rate: f64) -> Result<TrainingOutcome> {
         self.train_in_order(mask, values, start, rate, &self.seed.stream("training"))
+    }
+
+    /// As [`Trial::train`] from the first step, the accuracy on the validation samples at the end alone.
+    ///
+    /// # Errors
+    /// As [`Trial::train`].
+    pub fn validated(&self, mask: &Mask, values: &[f32], rate: f64) -> Result<f64> {
+        Ok(validation_accuracy(&self.train(mask, values, 0, rate)?))
     }
 
     /// As [`Trial::train`] on the order of the data that another stream gives.

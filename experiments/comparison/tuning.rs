@@ -2,6 +2,7 @@
 
 use super::FIRST_TUNING;
 use ticketsense::harness::Context;
+use ticketsense::pruning::ImpPlan;
 use ticketsense::{Error, Result};
 
 /// The rates that every arm may choose from, and on how many seeds it chooses.
@@ -75,6 +76,11 @@ impl Tuning {
             .filter(|_| self.seeds > 0)
             .ok_or_else(|| Error::argument("tuning", "at least one rate and one seed", self.seeds))
     }
+}
+
+/// What the trainings of an arm at the counts of a round of a plan depend on, in words.
+pub fn setting(plan: &ImpPlan, arm: &str, round: usize) -> String {
+    format!("{plan:?};arm={arm};round={round}")
 }
 
 /// The rate of the largest value, the first of equals.

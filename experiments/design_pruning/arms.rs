@@ -7,8 +7,7 @@ use ticketsense::networks::Array;
 use ticketsense::operators::MeasurementOperator;
 use ticketsense::pruning::controls::random_mask;
 use ticketsense::pruning::{
-    Criterion, CriterionInput, DesignCriterion, DesignPrior, DesignRequest, RecoveredBy, RecoveryRequest,
-    SensingProblem, keep_highest,
+    Criterion, DesignCriterion, DesignPrior, DesignRequest, RecoveredBy, RecoveryRequest, SensingProblem, keep_highest,
 };
 use ticketsense::{Error, Mask, Result};
 
@@ -202,13 +201,13 @@ impl<'a> Maker<'a> {
         };
         match arm {
             Arm::Imp => certain(reference.clone(), round as f64 * self.dense_passes()),
-            Arm::Magnitude => certain(self.scored(Criterion::Magnitude, &counts)?, self.dense_passes()),
+            Arm::Magnitude => {
+                let mask = trial.highest(Criterion::Magnitude, trial.trained()?, &counts)?;
+                certain(mask, self.dense_passes())
+            }
             Arm::Damage => {
-                let classes = trial.network.classes() as f64;
-                certain(
-                    self.scored(Criterion::OptimalBrainDamage, &counts)?,
-                    self.dense_passes() + classes,
-                )
+                let mask = trial.highest(Criterion::OptimalBrainDamage, trial.trained()?, &counts)?;
+                certain(mask, self.dense_passes() + trial.network.classes() as f64)
             }
             Arm::Random => {
                 let seed = trial.seed.stream("random").stream(round.to_string());
@@ -267,21 +266,5 @@ impl<'a> Maker<'a> {
                 })
             }
         }
-    }
-
-    /// The largest scores after the dense training.
-    fn scored(&self, criterion: Criterion, counts: &[usize]) -> Result<Mask> {
-        let trial = self.trial;
-        let full = trial.network.layout().full_mask();
-        let scores = criterion.scores(&CriterionInput {
-            network: &trial.network,
-            theta: trial.trained()?,
-            mask: &full,
-            initial: &trial.run.initial,
-            loss: trial.plan.training.loss,
-            training: trial.samples.view().training,
-            seed: trial.seed.stream("criterion"),
-        })?;
-        keep_highest(&full, &scores, &trial.layers(), counts)
     }
 }

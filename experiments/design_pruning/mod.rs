@@ -7,7 +7,7 @@ mod draw;
 #[cfg(test)]
 mod tests;
 
-use super::comparison::{DENSE, FIRST_PILOT, Line, MAIN, PILOT, SHARED, Trial, Tuning, columns, validation_accuracy};
+use super::comparison::{Line, MAIN, PILOT, SHARED, Trial, Tuning, columns, seed_cells, setting};
 use super::tickets::plan;
 use arms::{ARMS, Arm, Maker};
 use ticketsense::harness::figures::Figure;
@@ -81,16 +81,16 @@ impl Experiment for DesignPruning {
     }
 
     fn cells(&self, scale: Scale) -> Vec<Cell> {
-        let cell = |number: usize, part: &'static str| Cell::new().problem("seed", number).treatment("part", part);
-        let main = (0..scale.pick(2, 24, 60)).map(|number| cell(number, MAIN));
-        let pilots = (0..scale.pick(2, 24, 40)).map(|number| cell(FIRST_PILOT + number, PILOT));
-        main.chain(pilots).collect()
+        seed_cells(scale.pick(2, 24, 60), scale.pick(2, 24, 40))
     }
 
     fn run(&self, cell: &Cell, context: &Context<'_>) -> Result<Vec<Row>> {
         let number = cell.integer("seed")?;
         match cell.text("part")? {
-            PILOT => dense_rows(PILOT, number, context),
+            PILOT => {
+                let trial = Trial::dense(context, &plan_at(context.scale()), number)?;
+                Ok(vec![Line::dense(&trial, PILOT)?.row(&COLUMNS)?])
+            }
             MAIN => main_rows(number, context),
             other => Err(Error::unknown("part", other, [MAIN, PILOT])),
         }
@@ -116,28 +116,11 @@ impl Experiment for DesignPruning {
     }
 }
 
-/// The dense network at the rate of the plan.
-fn dense_rows(part: &str, number: usize, context: &Context<'_>) -> Result<Vec<Row>> {
-    let dense = ImpPlan {
-        rounds: 0,
-        ..plan_at(context.scale())
-    };
-    let trial = Trial::new(context, &dense, number)?;
-    let round = trial.round(0)?;
-    let rate = trial.plan.training.optimiser.learning_rate();
-    Line::new(part, number, DENSE, 1.0)
-        .masked(&trial, &round.mask)?
-        .trained(&round.outcome, rate)
-        .cost(0.0)
-        .row(&COLUMNS)
-        .map(|row| vec![row])
-}
-
 fn main_rows(number: usize, context: &Context<'_>) -> Result<Vec<Row>> {
     let sizes = Sizes::of(context.scale());
     let plan = plan_at(context.scale());
-    let mut rows = dense_rows(MAIN, number, context)?;
     let trial = Trial::new(context, &plan, number)?;
+    let mut rows = vec![Line::dense(&trial, MAIN)?.row(&COLUMNS)?];
     let mut maker = Maker::new(context, &trial, sizes.samples)?;
     for &round in sizes.rounds {
         let density = nominal(&plan, round);
@@ -167,12 +150,7 @@ fn main_rows(number: usize, context: &Context<'_>) -> Result<Vec<Row>> {
 /// The rate of an arm at a round, from pilot seeds that are used for nothing else. An arm that has no mask on one of them
 /// counts as an accuracy of zero there, whatever the rate.
 fn rate_of(context: &Context<'_>, plan: &ImpPlan, sizes: Sizes, round: usize, arm: Arm) -> Result<f64> {
-    let setting = format!(
-        "{};round={round};samples={};{}",
-        arm.name(),
-        sizes.samples,
-        plan.network
-    );
+    let setting = format!("{};samples={}", setting(plan, arm.name(), round), sizes.samples);
     let prepare = |number: usize| {
         let trial = Trial::new(context, plan, number)?;
         let mask = Maker::new(context, &trial, sizes.samples)?.make(arm, round)?.mask;
@@ -181,13 +159,12 @@ fn rate_of(context: &Context<'_>, plan: &ImpPlan, sizes: Sizes, round: usize, ar
     sizes
         .tuning
         .rate(context, &setting, prepare, |(trial, mask), rate| match mask {
-            Some(mask) => Ok(validation_accuracy(&trial.train(mask, &trial.run.initial, 0, rate)?)),
+            Some(mask) => trial.validated(mask, &trial.run.initial, rate),
             None => Ok(0.0),
         })
 }
 
 /// Of the weights that `reference` keeps, the fraction that `mask` keeps too.
 fn overlap(trial: &Trial, reference: &Mask, mask: &Mask) -> Result<f64> {
-    let both = trial.counts(&reference.and(mask)?).iter().sum::<usize>();
-    Ok(both as f64 / trial.counts(reference).iter().sum::<usize>().max(1) as f64)
+    Ok(trial.shared(reference, mask)? as f64 / trial.kept(reference).max(1) as f64)
 }

@@ -1,3 +1,4 @@
+use super::super::comparison::DENSE;
 use super::super::comparison::tables::{Rule, lines_of, table_of};
 use super::super::doctoring::verdict;
 use super::*;

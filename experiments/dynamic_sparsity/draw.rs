@@ -1,11 +1,11 @@
 //! The figure: densities on the way, accuracies, gains against what was tried, and what is left after calibration.
 
-use super::super::comparison::{MAIN, Outcomes, Pair, accuracy_panel, density_axis};
+use super::super::comparison::{Outcomes, Pair, accuracy_panel, column_mean, density_axis};
 use super::super::tickets::LEVEL;
 use super::claims::Counted;
 use super::cycles::ACTIVE;
 use super::trained::{RESCALED, RIGL, SET, STATIC, TICKET};
-use super::trained_claims::{THRESHOLD, explored_gains, mean_of};
+use super::trained_claims::{THRESHOLD, explored_gains};
 use ticketsense::Result;
 use ticketsense::harness::figures::{Axis, Colour, Figure, Panel, Series};
 use ticketsense::table::Table;
@@ -126,7 +126,7 @@ fn gaps(table: &Table, outcomes: &Outcomes) -> Result<Panel> {
     }
     let mut degrees = Vec::new();
     for &density in &densities {
-        degrees.push((density, mean_of(table, MAIN, STATIC, density, "mean_degree")?));
+        degrees.push((density, column_mean(table, STATIC, density, "mean_degree")?));
     }
     Ok(match crossing(&degrees) {
         Some(density) => panel.vertical(density, "mean degree 1"),

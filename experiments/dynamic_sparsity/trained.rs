@@ -1,6 +1,6 @@
 //! Sparse networks trained from scratch, with fixed and with exchanged weights, beside the ticket of their counts.
 
-use super::super::comparison::{DENSE, Line, MAIN, PILOT, Trial, Tuning, validation_accuracy};
+use super::super::comparison::{Line, MAIN, PILOT, Trial, Tuning, setting, validation_accuracy};
 use super::super::tickets;
 use super::{COLUMNS, EXPLORATION};
 use ticketsense::harness::{Context, Scale};
@@ -140,14 +140,7 @@ fn train(trial: &Trial, start: &Start, exchanges: usize, rate: f64) -> Result<Tr
 /// The learning rate of an arm with the counts of a round.
 fn rate(context: &Context<'_>, arm: &'static str, round: usize) -> Result<f64> {
     let plan = plan(context.scale());
-    let setting = format!(
-        "arm={arm};round={round};exchanges={EXCHANGES};network={};initialisation={};{};fractions={}/{:?}",
-        plan.network,
-        plan.initialisation,
-        plan.training.identity(),
-        plan.prune_fraction,
-        plan.output_prune_fraction
-    );
+    let setting = format!("{};exchanges={EXCHANGES}", setting(&plan, arm, round));
     let prepare = |number: usize| {
         let trial = Trial::new(context, &plan, number)?;
         let start = start(&trial, arm, round)?;
@@ -180,23 +173,13 @@ fn line(trial: &Trial, part: &str, start: &Start, trained: &Trained, rate: f64) 
 }
 
 fn dense(trial: &Trial, part: &str) -> Result<Row> {
-    let dense = trial.round(0)?;
-    let rate = trial.plan.training.optimiser.learning_rate();
-    Line::new(part, trial.number, DENSE, 1.0)
-        .masked(trial, &dense.mask)?
-        .trained(&dense.outcome, rate)
-        .cost(0.0)
-        .with("ever_active", 1.0)
-        .row(&COLUMNS)
+    Line::dense(trial, part)?.with("ever_active", 1.0).row(&COLUMNS)
 }
 
 /// A dense network that helps to fix the margin.
 pub fn pilot(context: &Context<'_>, number: usize) -> Result<Vec<Row>> {
-    let plan = ImpPlan {
-        rounds: 0,
-        ..plan(context.scale())
-    };
-    Ok(vec![dense(&Trial::new(context, &plan, number)?, PILOT)?])
+    let trial = Trial::dense(context, &plan(context.scale()), number)?;
+    Ok(vec![dense(&trial, PILOT)?])
 }
 
 /// Every arm at every density from one seed, and exchanges at other intervals at one of them.

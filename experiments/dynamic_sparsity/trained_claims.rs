@@ -1,6 +1,6 @@
 //! The checks of claims about trained networks.
 
-use super::super::comparison::{MAIN, Outcomes, Pair};
+use super::super::comparison::{MAIN, Outcomes, Pair, column_mean};
 use super::super::tickets::{LEVEL, points};
 use super::EXPLORATION;
 use super::trained::{RESCALED, RIGL, SET, STATIC, TICKET};
@@ -29,18 +29,6 @@ macro_rules! assay {
             Err(verdict) => return Ok(*verdict),
         }
     }};
-}
-
-/// The mean of a column over the rows of an arm at a density in a part.
-pub fn mean_of(table: &Table, part: &str, arm: &str, density: f64, column: &str) -> Result<f64> {
-    let (mut sum, mut count) = (0.0, 0);
-    for record in table.iter() {
-        let here = record.text("part")? == part && record.text("arm")? == arm && record.real("density")? == density;
-        if let (true, Some(value)) = (here, record.optional_real(column)?) {
-            (sum, count) = (sum + value, count + 1);
-        }
-    }
-    Ok(sum / f64::from(count))
 }
 
 /// The pairs in words, with their differences.
@@ -89,7 +77,7 @@ pub fn beats_static(table: &Table) -> Result<Verdict> {
             losses.push(Pair::new(STATIC, arm, density));
         }
         between.push(Pair::new(RIGL, SET, density));
-        let seen = |arm| mean_of(table, MAIN, arm, density, "ever_active");
+        let seen = |arm| column_mean(table, arm, density, "ever_active");
         hypotheses.push(format!(
             "density {density:.3}: SET has tried {:.0} % of the weights, RigL {:.0} %",
             100.0 * seen(SET)?,
@@ -148,7 +136,7 @@ pub fn scratch(table: &Table) -> Result<Verdict> {
     let densities = outcomes.densities(TICKET);
     let mut connected = Vec::new();
     for &density in &densities {
-        let of = |arm, column| mean_of(table, MAIN, arm, density, column);
+        let of = |arm, column| column_mean(table, arm, density, column);
         let (degree, live) = (of(STATIC, "mean_degree")?, of(STATIC, "live_fraction")?);
         connected.push(degree > THRESHOLD && live >= LIVE);
         hypotheses.push(format!(

@@ -1,6 +1,6 @@
 //! The claim that pruning is hard thresholding, read off the table.
 
-use super::super::comparison::{Outcomes, Pair};
+use super::super::comparison::{Outcomes, Pair, column_mean};
 use super::super::tickets::{LEVEL, points};
 use super::network::{EACH, IMP, OWN, RANDOM, SPACED};
 use super::{LINEAR, ORTHONORMAL};
@@ -269,7 +269,7 @@ fn network(table: &Table, hypotheses: &mut Vec<String>) -> Result<OnNetwork> {
     let mut overlaps = Vec::new();
     for &density in &densities {
         for arm in [SPACED, EACH] {
-            let of = |column| mean_of(table, arm, density, column);
+            let of = |column| column_mean(table, arm, density, column);
             overlaps.push(format!(
                 "{arm} at {density:.3}: {:.0} % (chance {:.0} %), {:.0} returns",
                 100.0 * of("shared")?,
@@ -287,16 +287,4 @@ fn network(table: &Table, hypotheses: &mut Vec<String>) -> Result<OnNetwork> {
             overlaps.join("; ")
         ),
     })
-}
-
-/// The mean of a column over the rows of an arm at a density.
-pub fn mean_of(table: &Table, arm: &str, density: f64, column: &str) -> Result<f64> {
-    let (mut sum, mut count) = (0.0, 0);
-    for record in table.iter() {
-        let here = record.text("arm")? == arm && record.real("density")? == density;
-        if let (true, Some(value)) = (here, record.optional_real(column)?) {
-            (sum, count) = (sum + value, count + 1);
-        }
-    }
-    Ok(sum / f64::from(count))
 }

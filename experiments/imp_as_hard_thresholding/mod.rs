@@ -8,7 +8,7 @@ mod network;
 #[cfg(test)]
 mod tests;
 
-use super::comparison::{FIRST_PILOT, MAIN, PILOT, SHARED, columns};
+use super::comparison::{MAIN, PILOT, SHARED, columns, seed_cells};
 use ticketsense::harness::figures::Figure;
 use ticketsense::harness::{Budget, Cell, Claim, Context, Experiment, Scale};
 use ticketsense::table::{Column, Row, Table};
@@ -101,9 +101,7 @@ impl Experiment for ImpAsHardThresholding {
         for rows in ROWS {
             cells.extend(CORRELATIONS.map(|correlation| linear(CORRELATED, rows, correlation)));
         }
-        let seed = |number: usize, part: &'static str| Cell::new().problem("seed", number).treatment("part", part);
-        cells.extend((0..scale.pick(2, 24, 40)).map(|number| seed(number, MAIN)));
-        cells.extend((0..scale.pick(2, 24, 40)).map(|number| seed(FIRST_PILOT + number, PILOT)));
+        cells.extend(seed_cells(scale.pick(2, 24, 40), scale.pick(2, 24, 40)));
         cells
     }
 

@@ -1,6 +1,6 @@
 //! Both methods on the loss of a network: the ticket, and the mask of a descent with thresholds of the same budget.
 
-use super::super::comparison::{DENSE, Line, MAIN, PILOT, Trial, Tuning, validation_accuracy};
+use super::super::comparison::{Line, MAIN, PILOT, Trial, Tuning, setting, validation_accuracy};
 use super::super::tickets;
 use super::COLUMNS;
 use ticketsense::harness::{Context, Scale};
@@ -86,26 +86,15 @@ fn every(trial: &Trial, arm: &str) -> usize {
     }
 }
 
-fn setting(context: &Context<'_>, arm: &str, round: usize) -> String {
-    let plan = plan(context.scale());
-    format!(
-        "arm={arm};round={round};network={};initialisation={};{};fractions={}/{:?}",
-        plan.network,
-        plan.initialisation,
-        plan.training.identity(),
-        plan.prune_fraction,
-        plan.output_prune_fraction
-    )
-}
-
 /// The rate of a descent: that whose thresholded weights are the most accurate on validation samples.
 fn descent_rate(context: &Context<'_>, arm: &str, round: usize) -> Result<f64> {
     let scale = context.scale();
     let arm = if arm == OWN { SPACED } else { arm };
     let rates: &[f64] = if arm == EACH { &PLAIN_RATES } else { &ADAM_RATES };
     let tuning = tuning(scale, "imp-as-hard-thresholding-descent", rates);
-    let prepare = |number: usize| Trial::new(context, &plan(scale), number);
-    tuning.rate(context, &setting(context, arm, round), prepare, |trial, rate| {
+    let plan = plan(scale);
+    let prepare = |number: usize| Trial::new(context, &plan, number);
+    tuning.rate(context, &setting(&plan, arm, round), prepare, |trial, rate| {
         Ok(validation_accuracy(&descent(trial, arm, round, rate)?.outcome))
     })
 }
@@ -137,43 +126,31 @@ fn masked(
 fn rate(context: &Context<'_>, arm: &str, round: usize) -> Result<f64> {
     let scale = context.scale();
     let tuning = tuning(scale, "imp-as-hard-thresholding", &RATES);
+    let plan = plan(scale);
     let prepare = |number: usize| {
-        let trial = Trial::new(context, &plan(scale), number)?;
+        let trial = Trial::new(context, &plan, number)?;
         let mask = masked(context, &trial, arm, round)?.0;
         Ok((trial, mask))
     };
-    tuning.rate(
-        context,
-        &setting(context, arm, round),
-        prepare,
-        |(trial, mask), rate| Ok(validation_accuracy(&trial.train(mask, &trial.run.initial, 0, rate)?)),
-    )
-}
-
-fn dense(trial: &Trial, part: &str) -> Result<Row> {
-    let dense = trial.round(0)?;
-    let rate = trial.plan.training.optimiser.learning_rate();
-    let line = Line::new(part, trial.number, DENSE, 1.0).masked(trial, &dense.mask)?;
-    line.trained(&dense.outcome, rate).cost(0.0).row(&COLUMNS)
+    tuning.rate(context, &setting(&plan, arm, round), prepare, |(trial, mask), rate| {
+        trial.validated(mask, &trial.run.initial, rate)
+    })
 }
 
 /// A dense network that helps to fix the margin.
 pub fn pilot(context: &Context<'_>, number: usize) -> Result<Vec<Row>> {
-    let plan = ImpPlan {
-        rounds: 0,
-        ..plan(context.scale())
-    };
-    Ok(vec![dense(&Trial::new(context, &plan, number)?, PILOT)?])
+    let trial = Trial::dense(context, &plan(context.scale()), number)?;
+    Ok(vec![Line::dense(&trial, PILOT)?.row(&COLUMNS)?])
 }
 
 /// Every arm at every density from one seed.
 pub fn main(context: &Context<'_>, number: usize) -> Result<Vec<Row>> {
     let scale = context.scale();
     let trial = Trial::new(context, &plan(scale), number)?;
-    let mut rows = vec![dense(&trial, MAIN)?];
+    let mut rows = vec![Line::dense(&trial, MAIN)?.row(&COLUMNS)?];
     for &round in rounds(scale) {
         let ticket = &trial.round(round)?.mask;
-        let (counts, kept) = (trial.counts(ticket), trial.counts(ticket).iter().sum::<usize>() as f64);
+        let (counts, kept) = (trial.counts(ticket), trial.kept(ticket) as f64);
         let chance: f64 = trial
             .layers()
             .iter()
@@ -183,7 +160,7 @@ pub fn main(context: &Context<'_>, number: usize) -> Result<Vec<Row>> {
         for arm in ARMS {
             context.check()?;
             let (mask, found) = masked(context, &trial, arm, round)?;
-            let both: usize = trial.counts(&mask.and(ticket)?).iter().sum();
+            let both = trial.shared(&mask, ticket)?;
             let mut line = Line::new(MAIN, number, arm, trial.density(ticket))
                 .masked(&trial, &mask)?
                 .with("shared", both as f64 / kept)

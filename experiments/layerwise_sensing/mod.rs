@@ -10,13 +10,13 @@ mod planted;
 #[cfg(test)]
 mod tests;
 
-use super::comparison::{DENSE, FIRST_PILOT, Line, MAIN, PILOT, SHARED, Trial, Tuning, columns, validation_accuracy};
+use super::comparison::{DENSE, Line, MAIN, PILOT, SHARED, Trial, Tuning, columns, seed_cells, setting};
 use super::tickets::plan;
 use ticketsense::harness::figures::Figure;
 use ticketsense::harness::{Budget, Cell, Claim, Context, Experiment, Scale};
 use ticketsense::networks::Array;
 use ticketsense::pruning::controls::{random_mask, shuffle_within_layers};
-use ticketsense::pruning::{ImpPlan, Spread, TrimOrder, TrimRequest, TrimmedBy, keep_highest, net_trim};
+use ticketsense::pruning::{Criterion, Spread, TrimOrder, TrimRequest, TrimmedBy, net_trim};
 use ticketsense::table::{Column, Row, Table};
 use ticketsense::{Error, Mask, Result};
 
@@ -78,9 +78,7 @@ impl Experiment for LayerwiseSensing {
     }
 
     fn cells(&self, scale: Scale) -> Vec<Cell> {
-        let cell = |number: usize, part: &'static str| Cell::new().problem("seed", number).treatment("part", part);
-        let mut cells: Vec<Cell> = (0..scale.pick(2, 24, 40)).map(|number| cell(number, MAIN)).collect();
-        cells.extend((0..scale.pick(2, 24, 40)).map(|number| cell(FIRST_PILOT + number, PILOT)));
+        let mut cells = seed_cells(scale.pick(2, 24, 40), scale.pick(2, 24, 40));
         cells.extend(planted::cells());
         cells
     }
@@ -88,7 +86,10 @@ impl Experiment for LayerwiseSensing {
     fn run(&self, cell: &Cell, context: &Context<'_>) -> Result<Vec<Row>> {
         match cell.text("part")? {
             MAIN => main_rows(context, cell.integer("seed")?),
-            PILOT => pilot_rows(context, cell.integer("seed")?),
+            PILOT => {
+                let trial = Trial::dense(context, &plan(context.scale()), cell.integer("seed")?)?;
+                Ok(vec![dense(&trial, PILOT)?])
+            }
             PLANTED => planted::rows(cell, context),
             other => Err(Error::unknown("part", other, [MAIN, PILOT, PLANTED])),
         }
@@ -114,19 +115,10 @@ impl Experiment for LayerwiseSensing {
     }
 }
 
-/// A dense network that fixes the margin.
-fn pilot_rows(context: &Context<'_>, number: usize) -> Result<Vec<Row>> {
-    let dense = ImpPlan {
-        rounds: 0,
-        ..plan(context.scale())
-    };
-    let trial = Trial::new(context, &dense, number)?;
-    let rate = dense.training.optimiser.learning_rate();
-    Ok(vec![
-        Line::new(PILOT, number, DENSE, 1.0)
-            .trained(&trial.round(0)?.outcome, rate)
-            .row(&COLUMNS)?,
-    ])
+/// The dense network, which needs no mask.
+fn dense(trial: &Trial, part: &str) -> Result<Row> {
+    let line = Line::new(part, trial.number, DENSE, 1.0);
+    line.trained(&trial.round(0)?.outcome, trial.rate()).row(&COLUMNS)
 }
 
 /// The mask of an arm at the counts of a round, what it cost, and the accuracy of recovered weights as they are.
@@ -156,9 +148,8 @@ fn find(trial: &Trial, arm: &str, round: usize, samples: usize) -> Result<Found>
             found(mask, own.passes)
         }
         MAGNITUDE => {
-            let scores: Vec<f64> = trial.trained()?.iter().map(|v| f64::from(v.abs())).collect();
-            let full = trial.network.layout().full_mask();
-            found(keep_highest(&full, &scores, &layers, &counts)?, dense)
+            let mask = trial.highest(Criterion::Magnitude, trial.trained()?, &counts)?;
+            found(mask, dense)
         }
         RANDOM => {
             let dimension = trial.network.layout().len();
@@ -202,24 +193,19 @@ fn main_rows(context: &Context<'_>, number: usize) -> Result<Vec<Row>> {
     let scale = context.scale();
     let (plan, seen) = (plan(scale), samples(scale));
     let trial = Trial::new(context, &plan, number)?;
-    let rate = plan.training.optimiser.learning_rate();
-    let mut rows = vec![
-        Line::new(MAIN, number, DENSE, 1.0)
-            .trained(&trial.round(0)?.outcome, rate)
-            .row(&COLUMNS)?,
-    ];
+    let mut rows = vec![dense(&trial, MAIN)?];
     for &round in rounds(scale) {
         let density = trial.density(&trial.round(round)?.mask);
         for arm in ARMS {
             context.check()?;
-            let setting = format!("arm={arm};round={round};samples={seen}");
+            let setting = format!("{};samples={seen}", setting(&plan, arm, round));
             let prepare = |number: usize| {
                 let pilot = Trial::new(context, &plan, number)?;
                 let mask = find(&pilot, arm, round, seen)?.mask;
                 Ok((pilot, mask))
             };
             let rate = TUNING.rate(context, &setting, prepare, |(pilot, mask), rate| {
-                Ok(validation_accuracy(&pilot.train(mask, &pilot.run.initial, 0, rate)?))
+                pilot.validated(mask, &pilot.run.initial, rate)
             })?;
             let found = find(&trial, arm, round, seen)?;
             let outcome = trial.train(&found.mask, &trial.run.initial, 0, rate)?;

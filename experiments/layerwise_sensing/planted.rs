@@ -5,9 +5,8 @@ use super::super::tickets::{plan, ticket_seed};
 use super::{COLUMNS, PLANTED};
 use nalgebra::DMatrix;
 use ticketsense::harness::{Cell, Context};
-
 use ticketsense::networks::{Array, Layer};
-use ticketsense::pruning::{ImpPlan, PlantedInputs, PlantedRows, TrimmedBy};
+use ticketsense::pruning::{PlantedInputs, PlantedRows, TrimmedBy};
 use ticketsense::table::Row;
 use ticketsense::{Error, Result};
 
@@ -65,17 +64,14 @@ fn hidden(trial: &Trial, inputs: &Array<f64>) -> Result<DMatrix<f64>> {
 pub fn rows(cell: &Cell, context: &Context<'_>) -> Result<Vec<Row>> {
     let (kind, fraction) = (cell.text("inputs")?.to_string(), cell.real("fraction")?);
     let scale = context.scale();
-    let dense = ImpPlan {
-        rounds: 0,
-        ..plan(scale)
-    };
+    let plan = plan(scale);
     let mut given: Vec<DMatrix<f64>> = Vec::new();
     for number in 0..scale.pick(1, NETWORKS, NETWORKS) {
         // Pixels are the same for every network.
         if kind == PIXELS && number > 0 || ![PIXELS, HIDDEN].contains(&kind.as_str()) {
             break;
         }
-        let trial = Trial::new(context, &dense, number)?;
+        let trial = Trial::dense(context, &plan, number)?;
         let pixels: Array<f64> = trial.samples.view().training.inputs.convert();
         given.push(match kind.as_str() {
             HIDDEN => hidden(&trial, &pixels)?,
@@ -83,7 +79,7 @@ pub fn rows(cell: &Cell, context: &Context<'_>) -> Result<Vec<Row>> {
         });
     }
     // Drawn inputs have the fan-in of the hidden layer, real ones their own.
-    let network = dense.build_network(&super::super::tickets::samples(context)?.view())?;
+    let network = plan.build_network(&super::super::tickets::samples(context)?.view())?;
     let width = network.dense_layers().next().map_or(1, |first| first.outputs);
     let fan_in = given.first().map_or(width, DMatrix::ncols);
     let nonzeros = (fraction * fan_in as f64).round() as usize;

@@ -20,8 +20,8 @@ pub struct Anatomy {
 impl Anatomy {
     /// Examines a mask over the initial weights.
     pub fn of(ticket: &Ticket, mask: &Mask) -> Result<Self> {
-        let network = &ticket.network;
-        let mut theta: Vec<f64> = ticket.run.initial.iter().map(|&v| f64::from(v)).collect();
+        let network = &ticket.trial.network;
+        let mut theta: Vec<f64> = ticket.trial.run.initial.iter().map(|&v| f64::from(v)).collect();
         mask.apply(&mut theta)?;
         let mut gain = 1.0;
         for slot in network.layout().weight_slots() {
@@ -42,9 +42,9 @@ impl Anatomy {
 /// `(tr K)²/tr K²` of the kernel `K = A Aᵀ` in the kept weights, outputs centred and biases free.
 fn kernel_rank(ticket: &Ticket, mask: &Mask, theta: &[f64]) -> Result<f64> {
     let rows: Vec<usize> = (0..SAMPLES.min(ticket.samples.rows())).collect();
-    let weights = ticket.network.layout().weights();
+    let weights = ticket.trial.network.layout().weights();
     let kept: Vec<usize> = weights.indices().iter().copied().filter(|&j| mask.keeps(j)).collect();
-    let at = Linearisation::new(&ticket.network, theta, &ticket.samples.select_rows(&rows)?)?;
+    let at = Linearisation::new(&ticket.trial.network, theta, &ticket.samples.select_rows(&rows)?)?;
     let support = Support::new(kept, theta.len())?;
     Ok(at
         .jacobian(&support, RowTransform::Centred, Biases::Free)?

@@ -21,7 +21,7 @@ pub fn rows(number: usize, context: &Context<'_>, sizes: Sizes) -> Result<Vec<Ro
     }
     let ticket = Ticket::new(context, number, sizes)?;
     let mut maker = Maker::new(&ticket);
-    let dense = &ticket.run.rounds[0].outcome;
+    let dense = &ticket.trial.round(0)?.outcome;
     let mut rows = vec![
         Line::new("main", number, "dense", 1.0, "own")
             .tuned(None, RATE)
@@ -31,7 +31,7 @@ pub fn rows(number: usize, context: &Context<'_>, sizes: Sizes) -> Result<Vec<Ro
     ];
     let climbs = number < FIRST + sizes.ladder_seeds;
     let ceiling = if climbs { Some(maker.ceiling(context)?) } else { None };
-    let fresh = ticket.fresh()?;
+    let fresh = ticket.trial.fresh()?;
     for (arm, density, choice) in &choices {
         context.check()?;
         let (arm, density) = (*arm, *density);
@@ -60,7 +60,7 @@ pub fn rows(number: usize, context: &Context<'_>, sizes: Sizes) -> Result<Vec<Ro
             let other = ticket.shuffle(mask, arm, density)?;
             let outcome = ticket.train(&other, choice.shuffled)?;
             let mut line = Line::new("main", number, &arm.name(), density, "shuffled").tuned(damping, choice.shuffled);
-            line.kept = Some(ticket.kept(&other));
+            line.kept = Some(ticket.trial.kept(&other));
             rows.push(
                 line.validated(Ticket::validation(&outcome))
                     .tested(outcome.test_accuracy)
@@ -68,9 +68,9 @@ pub fn rows(number: usize, context: &Context<'_>, sizes: Sizes) -> Result<Vec<Ro
             );
         }
         if reinitialised(arm, density) {
-            let outcome = ticket.train_from(mask, &fresh, choice.fresh)?;
+            let outcome = ticket.trial.train(mask, &fresh, 0, choice.fresh)?;
             let mut line = Line::new("main", number, &arm.name(), density, "fresh").tuned(damping, choice.fresh);
-            line.kept = Some(ticket.kept(mask));
+            line.kept = Some(ticket.trial.kept(mask));
             rows.push(
                 line.validated(Ticket::validation(&outcome))
                     .tested(outcome.test_accuracy)

@@ -18,12 +18,12 @@ impl Maker<'_> {
     /// halves of the samples.
     pub fn ladder(&mut self, damping: f64) -> Result<Vec<Rung>> {
         let ticket = self.ticket;
-        let counts = ticket.counts(DENSITIES[0]);
+        let counts = ticket.counts(DENSITIES[0])?;
         let widen = |values: &[f32]| -> Vec<f64> { values.iter().map(|&v| f64::from(v)).collect() };
-        let sparse = widen(&ticket.run.rounds[ticket.sizes.rounds[0]].outcome.theta);
-        let dense = self.theta(Point::Trained);
-        let of_ticket = ticket.network.outputs(&sparse, &ticket.samples)?;
-        let of_dense = ticket.network.outputs(&dense, &ticket.samples)?;
+        let sparse = widen(&ticket.trial.round(ticket.rounds(DENSITIES[0]))?.outcome.theta);
+        let dense = self.theta(Point::Trained)?;
+        let of_ticket = ticket.trial.network.outputs(&sparse, &ticket.samples)?;
+        let of_dense = ticket.trial.network.outputs(&dense, &ticket.samples)?;
         let problem = self.problem(Point::Initial)?;
         let targets = [
             ("R0 planted, undamped", 0.0, problem.planted(&sparse)?),

@@ -1,18 +1,17 @@
 //! The arms: who chooses which weights stay, and what that costs.
 
 use super::ticket::Ticket;
-use super::{DENSITIES, RATE, training};
+use super::{RATE, training};
 use ticketsense::harness::Context;
 use ticketsense::linearize::RowTransform;
 use ticketsense::networks::Array;
 use ticketsense::outcome::Status;
 use ticketsense::pruning::controls::random_mask;
 use ticketsense::pruning::{
-    Criterion, CriterionInput, HardThresholding, LinearImp, Recovered, RecoveredBy, RecoveryRequest, Relinearised,
-    Scope, SensingProblem, Spread, TrimOrder, TrimRequest, TrimmedBy, keep_highest, net_trim, prune_lowest,
+    Criterion, HardThresholding, LinearImp, Recovered, RecoveredBy, RecoveryRequest, Relinearised, Scope,
+    SensingProblem, Spread, TrimOrder, TrimRequest, TrimmedBy, net_trim, prune_lowest,
 };
 use ticketsense::recovery::Certificate;
-use ticketsense::support::largest_by;
 use ticketsense::theory::mask_overlap::{LayerCounts, chance_overlap};
 use ticketsense::{Mask, Result};
 
@@ -134,145 +133,75 @@ impl<'a> Maker<'a> {
         }
     }
 
-    pub fn theta(&self, point: Point) -> Vec<f64> {
-        let values = match point {
-            Point::Initial => &self.ticket.run.initial,
-            Point::Trained => &self.ticket.run.rounds[0].outcome.theta,
-        };
-        values.iter().map(|&v| f64::from(v)).collect()
+    /// The parameters at a point.
+    fn values(&self, point: Point) -> Result<&'a [f32]> {
+        match point {
+            Point::Initial => Ok(&self.ticket.trial.run.initial),
+            Point::Trained => self.ticket.trial.trained(),
+        }
+    }
+
+    pub fn theta(&self, point: Point) -> Result<Vec<f64>> {
+        Ok(self.values(point)?.iter().map(|&v| f64::from(v)).collect())
     }
 
     pub fn problem_on(&self, point: Point, samples: &Array<f64>) -> Result<SensingProblem> {
-        SensingProblem::new(&self.ticket.network, &self.theta(point), samples, RowTransform::Centred)
+        let theta = self.theta(point)?;
+        SensingProblem::new(&self.ticket.trial.network, &theta, samples, RowTransform::Centred)
     }
 
     pub fn problem(&mut self, point: Point) -> Result<&SensingProblem> {
-        let known = match point {
-            Point::Initial => &self.initial,
-            Point::Trained => &self.trained,
+        let made = match point {
+            Point::Initial => self.initial.take(),
+            Point::Trained => self.trained.take(),
         };
-        if known.is_none() {
-            let made = self.problem_on(point, &self.ticket.samples)?;
-            match point {
-                Point::Initial => self.initial = Some(made),
-                Point::Trained => self.trained = Some(made),
-            }
-        }
-        let known = match point {
-            Point::Initial => &self.initial,
-            Point::Trained => &self.trained,
+        let made = match made {
+            Some(made) => made,
+            None => self.problem_on(point, &self.ticket.samples)?,
         };
-        known
-            .as_ref()
-            .ok_or_else(|| ticketsense::Error::numerical("sensing problem", "was not set up"))
+        Ok(match point {
+            Point::Initial => self.initial.insert(made),
+            Point::Trained => self.trained.insert(made),
+        })
     }
 
     /// The mask of an arm.
     pub fn make(&mut self, arm: Arm, density: f64, damping: f64, context: &Context<'_>) -> Result<Masked> {
-        let ticket = self.ticket;
-        let counts = ticket.counts(density);
+        let (ticket, trial) = (self.ticket, &self.ticket.trial);
+        let (counts, rounds) = (ticket.counts(density)?, ticket.rounds(density));
         let dense = ticket.training_passes();
         let (mask, passes) = match arm {
-            Arm::Imp => {
-                let rounds = ticket.sizes.rounds[usize::from(density != DENSITIES[0])];
-                // As many trainings as rounds of pruning; the training of the ticket itself comes on top for everyone.
-                (ticket.reference(density).clone(), rounds as f64 * dense)
-            }
+            // As many trainings as rounds of pruning; the training of the ticket itself comes on top for everyone.
+            Arm::Imp => (ticket.reference(density)?.clone(), rounds as f64 * dense),
             Arm::MagnitudeInitial => (self.scored(Criterion::Magnitude, Point::Initial, &counts)?, 0.0),
             Arm::MagnitudeTrained => (self.scored(Criterion::Magnitude, Point::Trained, &counts)?, dense),
             Arm::DamageTrained => {
-                let classes = ticket.network.classes() as f64;
+                let classes = trial.network.classes() as f64;
                 (
                     self.scored(Criterion::OptimalBrainDamage, Point::Trained, &counts)?,
                     dense + classes,
                 )
             }
             Arm::Random => {
-                let seed = ticket.seed.stream("random").stream(density.to_string());
-                let mask = random_mask(ticket.network.layout().len(), &ticket.layers(), &counts, &seed)?;
+                let seed = trial.seed.stream("random").stream(density.to_string());
+                let mask = random_mask(trial.network.layout().len(), &trial.layers(), &counts, &seed)?;
                 (mask, 0.0)
             }
             Arm::Recovered(solver, point) => {
-                let labels = ticket.labels.clone();
-                let problem = self.problem(point)?;
-                let b = problem.right_hand_side(&labels)?;
+                let b = self.problem(point)?.right_hand_side(&ticket.labels)?;
                 return Ok(self.recovered(point, &b, solver, damping, &counts)?.0);
             }
-            Arm::ImpReordered => {
-                let rounds = ticket.sizes.rounds[usize::from(density != DENSITIES[0])];
-                (self.reordered(density, context)?, rounds as f64 * dense)
-            }
+            Arm::ImpReordered => (self.reordered(density, context)?, rounds as f64 * dense),
             Arm::Snip => (self.scored(Criterion::Snip, Point::Initial, &counts)?, 1.0),
             Arm::NetTrim => return self.net_trim(&counts),
-            Arm::HardThresholding => {
-                // The budget of iterative pruning; what is cut has a twelfth of a training to grow before it competes again.
-                let rounds = ticket.sizes.rounds[usize::from(density != DENSITIES[0])];
-                let method = HardThresholding {
-                    training: training(RATE, rounds * ticket.sizes.steps),
-                    every: ticket.sizes.steps / 12,
-                    ..HardThresholding::default()
-                };
-                let order = ticket.seed.stream("training");
-                let data = ticket.data.view();
-                let found = method.run(&ticket.network, &data, &counts, &ticket.run.initial, &order)?;
-                (found.mask, found.passes)
-            }
-            Arm::Elimination => {
-                let labels = ticket.labels.clone();
-                let rounds = ticket.sizes.rounds[usize::from(density != DENSITIES[0])];
-                let problem = self.problem(Point::Initial)?;
-                let b = problem.right_hand_side(&labels)?;
-                let method = LinearImp {
-                    rounds,
-                    // Which weights are small is settled long before their values are.
-                    tolerance: 1e-3,
-                    max_iterations: 60,
-                };
-                let answer = method.recover(problem, &b, &counts, damping)?;
-                let setup = problem.applications();
-                return Ok(self.told(&answer, setup, counts.iter().sum()));
-            }
-            Arm::Relinearised => {
-                let method = Relinearised {
-                    damping,
-                    ..Relinearised::default()
-                };
-                let theta = self.theta(Point::Initial);
-                let found = method.mask(&ticket.network, &theta, &ticket.samples, &ticket.labels, &counts)?;
-                return Ok(Masked {
-                    kept: found.mask.as_ref().map(|mask| ticket.kept(mask)),
-                    status: found.statuses.last().map_or("-", |status| status.as_str()),
-                    passes: ticket
-                        .sample_passes(found.applications + (method.rounds * ticket.network.classes()) as f64),
-                    mask: found.mask,
-                    ..Masked::default()
-                });
-            }
+            Arm::HardThresholding => self.thresholded(rounds, &counts)?,
+            Arm::Elimination => return self.eliminated(rounds, damping, &counts),
+            Arm::Relinearised => return self.relinearised(damping, &counts),
             Arm::MagnitudeGlobal => {
-                let scores: Vec<f64> = self.theta(Point::Trained).iter().map(|v| v.abs()).collect();
-                let weights = ticket.network.layout().weights();
-                let mut mask = ticket.network.layout().full_mask();
-                for &j in weights.indices() {
-                    mask.set(j, false);
-                }
-                let largest = largest_by(counts.iter().sum(), weights.indices().iter().copied(), |j| scores[j]);
-                for j in largest {
-                    mask.set(j, true);
-                }
-                (mask, dense)
+                let (theta, count) = (trial.trained()?, counts.iter().sum());
+                (trial.highest_together(Criterion::Magnitude, theta, count)?, dense)
             }
-            Arm::OmpGlobal => {
-                let labels = ticket.labels.clone();
-                let problem = self.problem(Point::Initial)?;
-                let (b, setup) = (problem.right_hand_side(&labels)?, problem.applications());
-                let request = RecoveryRequest {
-                    solver: RecoveredBy::Omp,
-                    damping,
-                    counts: &[counts.iter().sum()],
-                };
-                let answer = problem.clone().with_one_budget().recover(&b, &request)?;
-                return Ok(self.told(&answer, setup, counts.iter().sum()));
-            }
+            Arm::OmpGlobal => return self.pursued(damping, counts.iter().sum()),
         };
         Ok(Masked {
             kept: Some(counts.iter().sum()),
@@ -283,18 +212,79 @@ impl<'a> Maker<'a> {
         })
     }
 
+    /// The mask of a descent with hard thresholds, and its passes: the budget of iterative pruning; what is cut has a twelfth
+    /// of a training to grow before it competes again.
+    fn thresholded(&self, rounds: usize, counts: &[usize]) -> Result<(Mask, f64)> {
+        let (trial, steps) = (&self.ticket.trial, self.ticket.sizes.steps);
+        let method = HardThresholding {
+            training: training(RATE, rounds * steps),
+            every: steps / 12,
+            ..HardThresholding::default()
+        };
+        let (order, data) = (trial.seed.stream("training"), trial.samples.view());
+        let found = method.run(&trial.network, &data, counts, &trial.run.initial, &order)?;
+        Ok((found.mask, found.passes))
+    }
+
+    /// Iterative magnitude pruning inside the linear model at θ₀.
+    fn eliminated(&mut self, rounds: usize, damping: f64, counts: &[usize]) -> Result<Masked> {
+        let ticket = self.ticket;
+        let problem = self.problem(Point::Initial)?;
+        let method = LinearImp {
+            rounds,
+            // Which weights are small is settled long before their values are.
+            tolerance: 1e-3,
+            max_iterations: 60,
+        };
+        let answer = method.recover(problem, &problem.right_hand_side(&ticket.labels)?, counts, damping)?;
+        let setup = problem.applications();
+        Ok(self.told(&answer, setup, counts.iter().sum()))
+    }
+
+    /// Recovery in rounds of linearisation.
+    fn relinearised(&self, damping: f64, counts: &[usize]) -> Result<Masked> {
+        let (ticket, network) = (self.ticket, &self.ticket.trial.network);
+        let method = Relinearised {
+            damping,
+            ..Relinearised::default()
+        };
+        let theta = self.theta(Point::Initial)?;
+        let found = method.mask(network, &theta, &ticket.samples, &ticket.labels, counts)?;
+        Ok(Masked {
+            kept: found.mask.as_ref().map(|mask| ticket.trial.kept(mask)),
+            status: found.statuses.last().map_or("-", |status| status.as_str()),
+            passes: ticket.sample_passes(found.applications + (method.rounds * network.classes()) as f64),
+            mask: found.mask,
+            ..Masked::default()
+        })
+    }
+
+    /// OMP at θ₀ with one budget for all layers.
+    fn pursued(&mut self, damping: f64, count: usize) -> Result<Masked> {
+        let ticket = self.ticket;
+        let problem = self.problem(Point::Initial)?;
+        let (b, setup) = (problem.right_hand_side(&ticket.labels)?, problem.applications());
+        let request = RecoveryRequest {
+            solver: RecoveredBy::Omp,
+            damping,
+            counts: &[count],
+        };
+        let answer = problem.clone().with_one_budget().recover(&b, &request)?;
+        Ok(self.told(&answer, setup, count))
+    }
+
     /// The mask of iterative pruning from the same initial weights on another order of the data.
     pub fn reordered(&self, density: f64, context: &Context<'_>) -> Result<Mask> {
-        let ticket = self.ticket;
-        let rates = ticket.plan.layer_rates(&ticket.network)?;
-        let order = ticket.seed.stream("another order");
-        let mut mask = ticket.network.layout().full_mask();
-        for _ in 0..ticket.sizes.rounds[usize::from(density != DENSITIES[0])] {
+        let (ticket, trial) = (self.ticket, &self.ticket.trial);
+        let rates = trial.plan.layer_rates(&trial.network)?;
+        let order = trial.seed.stream("another order");
+        let mut mask = trial.network.layout().full_mask();
+        for _ in 0..ticket.rounds(density) {
             context.check()?;
-            let data = ticket.data.view();
-            let outcome = ticket
+            let data = trial.samples.view();
+            let outcome = trial
                 .plan
-                .train(&ticket.network, &data, &mask, &ticket.run.initial, 0, &order)?;
+                .train(&trial.network, &data, &mask, &trial.run.initial, 0, &order)?;
             let scores: Vec<f64> = outcome.theta.iter().map(|v| f64::from(v.abs())).collect();
             mask = prune_lowest(&mask, &scores, &rates, Scope::Layerwise)?;
         }
@@ -303,19 +293,19 @@ impl<'a> Maker<'a> {
 
     /// OMP of every trained layer from its own inputs, the units of a layer competing, each layer behind the pruned ones.
     fn net_trim(&self, counts: &[usize]) -> Result<Masked> {
-        let ticket = self.ticket;
+        let (ticket, trial) = (self.ticket, &self.ticket.trial);
         let request = TrimRequest {
             solver: TrimmedBy::Omp,
             spread: Spread::Layer,
             order: TrimOrder::Cascade,
             counts,
         };
-        let found = net_trim(&ticket.network, &self.theta(Point::Trained), &ticket.samples, &request)?;
+        let found = net_trim(&trial.network, &self.theta(Point::Trained)?, &ticket.samples, &request)?;
         let mask = found.ticket.map(|found| found.mask);
         // One forward pass of the given network and one of the pruned network a layer; the least squares are no passes.
         let passes = ticket.sample_passes((1 + counts.len()) as f64);
         Ok(Masked {
-            kept: mask.as_ref().map(|mask| ticket.kept(mask)),
+            kept: mask.as_ref().map(|mask| trial.kept(mask)),
             mask,
             status: found.statuses.last().map_or("-", |status| status.as_str()),
             passes: ticket.training_passes() + passes,
@@ -325,34 +315,20 @@ impl<'a> Maker<'a> {
 
     /// An answer of the linear model at θ₀ that is no [`RecoveryRequest`] with a budget a layer.
     fn told(&self, answer: &Recovered, setup: f64, asked: usize) -> Masked {
-        let ticket = self.ticket;
+        let (ticket, trial) = (self.ticket, &self.ticket.trial);
         let mask = answer.ticket.as_ref().map(|found| &found.mask);
-        let kept = mask.map(|mask| ticket.kept(mask));
+        let kept = mask.map(|mask| trial.kept(mask));
         Masked {
             mask: mask.filter(|_| kept == Some(asked)).cloned(),
             kept,
             status: answer.status.as_str(),
-            passes: ticket.sample_passes(setup + ticket.network.classes() as f64 + answer.applications),
+            passes: ticket.sample_passes(setup + trial.network.classes() as f64 + answer.applications),
             ..Masked::default()
         }
     }
 
     fn scored(&self, criterion: Criterion, point: Point, counts: &[usize]) -> Result<Mask> {
-        let ticket = self.ticket;
-        let theta = match point {
-            Point::Initial => &ticket.run.initial,
-            Point::Trained => &ticket.run.rounds[0].outcome.theta,
-        };
-        let scores = criterion.scores(&CriterionInput {
-            network: &ticket.network,
-            theta,
-            mask: &ticket.network.layout().full_mask(),
-            initial: &ticket.run.initial,
-            loss: ticket.plan.training.loss,
-            training: ticket.data.view().training,
-            seed: ticket.seed.stream("criterion"),
-        })?;
-        keep_highest(&ticket.network.layout().full_mask(), &scores, &ticket.layers(), counts)
+        self.ticket.trial.highest(criterion, self.values(point)?, counts)
     }
 
     /// Recovers at a point, and says what it cost; the second value is the answer itself.
@@ -364,7 +340,7 @@ impl<'a> Maker<'a> {
         damping: f64,
         counts: &[usize],
     ) -> Result<(Masked, Recovered)> {
-        let ticket = self.ticket;
+        let (ticket, trial) = (self.ticket, &self.ticket.trial);
         let problem = self.problem(point)?;
         let answer = problem.recover(
             b,
@@ -376,7 +352,7 @@ impl<'a> Maker<'a> {
         )?;
         // A product with A or Aᵀ is at most one forward and backward pass over the samples; setting A up takes one
         // backward pass a class.
-        let products = problem.applications() + ticket.network.classes() as f64 + answer.applications;
+        let products = problem.applications() + trial.network.classes() as f64 + answer.applications;
         let mut passes = ticket.sample_passes(products);
         if point == Point::Trained {
             passes += ticket.training_passes();
@@ -397,7 +373,7 @@ impl<'a> Maker<'a> {
             ..Masked::default()
         };
         if let Some(found) = &answer.ticket {
-            let kept = ticket.kept(&found.mask);
+            let kept = trial.kept(&found.mask);
             masked.kept = Some(kept);
             masked.before_cut = Some(answer.nonzeros_before_cut.iter().sum());
             // A solver that explained the data with fewer weights has no mask of these counts: nothing is padded.
@@ -410,7 +386,7 @@ impl<'a> Maker<'a> {
 
     /// The overlap of a mask with the ticket of iterative pruning among the candidates at θ₀, and its mean by chance.
     pub fn overlap(&mut self, mask: &Mask, density: f64) -> Result<(usize, f64)> {
-        let reference = self.ticket.reference(density);
+        let reference = self.ticket.reference(density)?;
         self.overlap_of(mask, reference)
     }
 
@@ -418,7 +394,7 @@ impl<'a> Maker<'a> {
         let ticket = self.ticket;
         let problem = self.problem(Point::Initial)?;
         let (mut shared, mut layers) = (0, Vec::new());
-        for slot in ticket.network.layout().weight_slots() {
+        for slot in ticket.trial.network.layout().weight_slots() {
             let mut counts = LayerCounts {
                 weights: 0,
                 first: 0,
@@ -443,7 +419,7 @@ impl<'a> Maker<'a> {
 
     /// How wrong the linear model at θ₀ is at m ⊙ θ₀.
     pub fn linearisation_error(&mut self, mask: &Mask) -> Result<f64> {
-        let mut theta = self.theta(Point::Initial);
+        let mut theta = self.theta(Point::Initial)?;
         mask.apply(&mut theta)?;
         self.problem(Point::Initial)?.linearisation().relative_error(&theta)
     }

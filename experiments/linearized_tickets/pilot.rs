@@ -32,7 +32,7 @@ fn pilot(arm: Arm, density: f64, number: usize, context: &Context<'_>, sizes: Si
                         other = Ticket::validation(&ticket.train(&ticket.shuffle(mask, arm, density)?, rate)?);
                     }
                     if reinitialised(arm, density) {
-                        fresh = Ticket::validation(&ticket.train_from(mask, &ticket.fresh()?, rate)?);
+                        fresh = Ticket::validation(&ticket.trial.train(mask, &ticket.trial.fresh()?, 0, rate)?);
                     }
                 }
                 bytes.extend([damping, rate, own, other, fresh].iter().flat_map(|v| v.to_le_bytes()));

@@ -1,11 +1,10 @@
 //! The claim about shuffled masks, read off the table.
 
-use super::super::comparison::{Outcomes, Pair};
+use super::super::comparison::{Outcomes, Pair, column_mean};
 use super::super::tickets::points;
 use super::{TREATMENTS, arm};
 use ticketsense::Result;
 use ticketsense::harness::{Claim, Decision, Expected, Verdict};
-use ticketsense::statistics::Summary;
 use ticketsense::table::Table;
 
 /// The claims of the experiment.
@@ -39,17 +38,6 @@ fn densities_in_words(densities: &[f64]) -> String {
     words.join(", ")
 }
 
-/// The mean of a column over the rows of an arm at a density.
-fn mean_of(table: &Table, name: &str, density: f64, column: &str) -> Result<f64> {
-    let mut values = Vec::new();
-    for record in table.iter() {
-        if record.text("arm")? == name && record.real("density")? == density {
-            values.extend(record.optional_real(column)?);
-        }
-    }
-    Ok(Summary::of(&values)?.mean)
-}
-
 /// What shuffles do to the mask of the smallest density: how many of its weights they move, and how many lie on paths.
 fn about_shuffles(table: &Table, density: f64) -> Result<String> {
     let mut words = Vec::new();
@@ -57,8 +45,8 @@ fn about_shuffles(table: &Table, density: f64) -> Result<String> {
         let name = arm("imp", treatment);
         words.push(format!(
             "{treatment} {:.2} and {:.3}",
-            mean_of(table, &name, density, "moved")?,
-            mean_of(table, &name, density, "effective_density")?
+            column_mean(table, &name, density, "moved")?,
+            column_mean(table, &name, density, "effective_density")?
         ));
     }
     Ok(words.join(", "))

@@ -6,12 +6,12 @@ mod draw;
 #[cfg(test)]
 mod tests;
 
-use super::comparison::{DENSE, FIRST_PILOT, Line, MAIN, PILOT, SHARED, Trial, Tuning, columns, validation_accuracy};
+use super::comparison::{DENSE, Line, MAIN, PILOT, SHARED, Trial, Tuning, columns, seed_cells, setting};
 use super::tickets;
 use ticketsense::harness::figures::Figure;
 use ticketsense::harness::{Budget, Cell, Claim, Context, Experiment, Scale};
 use ticketsense::pruning::controls::{shuffle_across_layers, shuffle_keeping_degrees, shuffle_within_layers};
-use ticketsense::pruning::{Criterion, CriterionInput, ImpPlan, LayerRate, Scope, keep_highest, prune_lowest};
+use ticketsense::pruning::{Criterion, ImpPlan};
 use ticketsense::table::{Column, Row, Table};
 use ticketsense::{Error, Mask, Result};
 
@@ -60,13 +60,6 @@ fn tuning(scale: Scale) -> Tuning {
     }
 }
 
-/// A seed whose arms are looked at in the end alone.
-fn trial(context: &Context<'_>, number: usize) -> Result<Trial> {
-    let mut trial = Trial::new(context, &plan(context.scale()), number)?;
-    trial.plan.training.evaluate_every = trial.plan.training.steps;
-    Ok(trial)
-}
-
 impl Experiment for MaskShuffling {
     fn id(&self) -> &'static str {
         "mask-shuffling"
@@ -81,10 +74,7 @@ impl Experiment for MaskShuffling {
     }
 
     fn cells(&self, scale: Scale) -> Vec<Cell> {
-        let cell = |number: usize, part: &'static str| Cell::new().problem("seed", number).treatment("part", part);
-        let main = (0..scale.pick(2, 24, 40)).map(|number| cell(number, MAIN));
-        let pilots = (0..scale.pick(2, 24, 40)).map(|number| cell(FIRST_PILOT + number, PILOT));
-        main.chain(pilots).collect()
+        seed_cells(scale.pick(2, 24, 40), scale.pick(2, 24, 40))
     }
 
     fn run(&self, cell: &Cell, context: &Context<'_>) -> Result<Vec<Row>> {
@@ -118,48 +108,35 @@ impl Experiment for MaskShuffling {
 
 /// The rate of an arm at the counts of a round; that of the dense network for no round.
 fn rate(context: &Context<'_>, source: &str, treatment: &str, round: usize) -> Result<f64> {
-    let scale = context.scale();
-    let setting = format!("{:?};arm={};round={round}", plan(scale), arm(source, treatment));
+    let plan = plan(context.scale());
+    let setting = setting(&plan, &arm(source, treatment), round);
     let prepare = |number: usize| {
-        let trial = trial(context, number)?;
+        let trial = Trial::new(context, &plan, number)?.seen_at_the_end();
         let mask = treated(&trial, source, treatment, round)?;
         Ok((trial, mask))
     };
-    tuning(scale).rate(context, &setting, prepare, |(trial, mask), rate| {
-        Ok(validation_accuracy(&trial.train(mask, &trial.run.rewind, 0, rate)?))
+    tuning(context.scale()).rate(context, &setting, prepare, |(trial, mask), rate| {
+        trial.validated(mask, &trial.run.rewind, rate)
     })
 }
 
-fn dense(context: &Context<'_>, part: &str, number: usize) -> Result<(Trial, Row)> {
-    let trial = trial(context, number)?;
+/// The dense network at a rate of its own.
+fn dense(context: &Context<'_>, trial: &Trial, part: &str) -> Result<Row> {
     let full = trial.network.layout().full_mask();
     let rate = rate(context, DENSE, TREATMENTS[0], 0)?;
     let outcome = trial.train(&full, &trial.run.rewind, 0, rate)?;
-    let line = Line::new(part, number, DENSE, 1.0)
-        .masked(&trial, &full)?
-        .trained(&outcome, rate);
-    Ok((trial, line.row(COLUMNS)?))
+    let line = Line::new(part, trial.number, DENSE, 1.0).masked(trial, &full)?;
+    line.trained(&outcome, rate).row(COLUMNS)
 }
 
 fn pilot(context: &Context<'_>, number: usize) -> Result<Vec<Row>> {
-    let rounds = ImpPlan {
-        rounds: 0,
-        ..plan(context.scale())
-    };
-    let mut trial = Trial::new(context, &rounds, number)?;
-    trial.plan.training.evaluate_every = trial.plan.training.steps;
-    let full = trial.network.layout().full_mask();
-    let rate = rate(context, DENSE, TREATMENTS[0], 0)?;
-    let outcome = trial.train(&full, &trial.run.rewind, 0, rate)?;
-    let line = Line::new(PILOT, number, DENSE, 1.0)
-        .masked(&trial, &full)?
-        .trained(&outcome, rate);
-    Ok(vec![line.row(COLUMNS)?])
+    let trial = Trial::dense(context, &plan(context.scale()), number)?.seen_at_the_end();
+    Ok(vec![dense(context, &trial, PILOT)?])
 }
 
 fn main(context: &Context<'_>, number: usize) -> Result<Vec<Row>> {
-    let (trial, row) = dense(context, MAIN, number)?;
-    let mut rows = vec![row];
+    let trial = Trial::new(context, &plan(context.scale()), number)?.seen_at_the_end();
+    let mut rows = vec![dense(context, &trial, MAIN)?];
     for &round in rounds(context.scale()) {
         let density = trial.density(&trial.round(round)?.mask);
         for source in SOURCES {
@@ -182,33 +159,18 @@ fn main(context: &Context<'_>, number: usize) -> Result<Vec<Row>> {
 
 /// The fraction of the weights of `mask` that `found` does not keep.
 fn moved(trial: &Trial, found: &Mask, mask: &Mask) -> Result<f64> {
-    let both = found.and(mask)?;
-    let count = |mask: &Mask| trial.counts(mask).into_iter().sum::<usize>();
-    Ok(1.0 - count(&both) as f64 / count(mask) as f64)
+    Ok(1.0 - trial.shared(found, mask)? as f64 / trial.kept(mask) as f64)
 }
 
-/// A mask at the counts of a round of the run, treated. The sensitivities of SNIP compete over all layers, so that its
-/// mask has the count of the round in all and layerwise counts of its own, which its shuffles within layers keep.
+/// A mask at the counts of a round of the run, treated. The sensitivities of SNIP (Lee, Ajanthan & Torr, ICLR 2019) compete
+/// over all layers, so that its mask has the count of the round in all and layerwise counts of its own, which its shuffles
+/// within layers keep.
 fn treated(trial: &Trial, source: &str, treatment: &str, round: usize) -> Result<Mask> {
     let (ticket, layers, layout) = (&trial.round(round)?.mask, trial.layers(), trial.network.layout());
     let found = match source {
         "imp" => ticket.clone(),
-        "one-shot" => {
-            let scores: Vec<f64> = trial.trained()?.iter().map(|w| f64::from(w.abs())).collect();
-            keep_highest(&layout.full_mask(), &scores, &layers, &trial.counts(ticket))?
-        }
-        "snip" => {
-            let kept: usize = trial.counts(ticket).iter().sum();
-            let prune_fraction = 1.0 - kept as f64 / layout.prunable() as f64;
-            let rates: Vec<LayerRate> = layers
-                .iter()
-                .map(|range| LayerRate {
-                    range: range.clone(),
-                    prune_fraction,
-                })
-                .collect();
-            prune_lowest(&layout.full_mask(), &sensitivities(trial)?, &rates, Scope::Global)?
-        }
+        "one-shot" => trial.highest(Criterion::Magnitude, trial.trained()?, &trial.counts(ticket))?,
+        "snip" => trial.highest_together(Criterion::Snip, &trial.run.initial, trial.kept(ticket))?,
         _ => layout.full_mask(),
     };
     let seed = trial
@@ -222,17 +184,4 @@ fn treated(trial: &Trial, source: &str, treatment: &str, round: usize) -> Result
         "degrees" => shuffle_keeping_degrees(&found, layout, &seed),
         _ => Ok(found),
     }
-}
-
-/// What the loss says of every weight before any training (Lee, Ajanthan & Torr, ICLR 2019).
-fn sensitivities(trial: &Trial) -> Result<Vec<f64>> {
-    Criterion::Snip.scores(&CriterionInput {
-        network: &trial.network,
-        theta: &trial.run.initial,
-        mask: &trial.network.layout().full_mask(),
-        initial: &trial.run.initial,
-        loss: trial.plan.training.loss,
-        training: trial.samples.view().training,
-        seed: trial.seed.stream("criterion"),
-    })
 }

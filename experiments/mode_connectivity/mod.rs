@@ -149,11 +149,7 @@ impl Experiment for ModeConnectivity {
 
 /// A dense network whose accuracy fixes the margin.
 fn pilot(context: &Context<'_>, number: usize, rate: f64) -> Result<Vec<Line>> {
-    let plan = ImpPlan {
-        rounds: 0,
-        ..plan(context.scale(), 0, rate)
-    };
-    let trial = Trial::new(context, &plan, number)?;
+    let trial = Trial::dense(context, &plan(context.scale(), 0, rate), number)?;
     let line = Line::new(PILOT, number, DENSE, 1.0).trained(&trial.round(0)?.outcome, rate);
     Ok(vec![
         line.with("round", 0usize)

@@ -5,8 +5,8 @@ use super::super::tickets::plan;
 use super::rewind_step;
 use ticketsense::harness::Context;
 use ticketsense::pruning::controls::shuffle_within_layers;
-use ticketsense::pruning::{Allocation, Criterion, CriterionInput, ImpPlan, ScoredPruning, TrainingOutcome};
-use ticketsense::{Mask, Result, Seed};
+use ticketsense::pruning::{Allocation, Criterion, ImpPlan, ScoredPruning, TrainingOutcome};
+use ticketsense::{Mask, Result};
 
 /// Who chooses.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -170,8 +170,7 @@ impl Seedling {
                 chosen.mask = shuffle_within_layers(&chosen.mask, &self.trial.layers(), &stream)?;
             }
             Treatment::Fresh => {
-                let law = &self.trial.plan.initialisation;
-                chosen.values = self.trial.network.initial(&seed.stream("fresh"), law)?;
+                chosen.values = self.trial.fresh()?;
             }
         }
         Ok(chosen)
@@ -208,16 +207,9 @@ impl Seedling {
             allocation,
             rounds: method.rounds(),
         };
-        let seed: Seed = trial.seed.stream("scores").stream(method.name());
-        let found = pruning.prune(&CriterionInput {
-            network: &trial.network,
-            theta: initial,
-            mask: &trial.network.layout().full_mask(),
-            initial,
-            loss: trial.plan.training.loss,
-            training: trial.samples.view().training,
-            seed,
-        })?;
+        let seed = trial.seed.stream("scores").stream(method.name());
+        let full = trial.network.layout().full_mask();
+        let found = pruning.prune(&trial.criterion_input(initial, &full, seed))?;
         Ok(Chosen {
             mask: found.mask,
             values: initial.clone(),

@@ -7,7 +7,7 @@ mod draw;
 #[cfg(test)]
 mod tests;
 
-use super::comparison::{DENSE, FIRST_PILOT, Line, MAIN, PILOT, SHARED, Trial, Tuning, columns, validation_accuracy};
+use super::comparison::{Line, MAIN, PILOT, SHARED, Trial, Tuning, columns, seed_cells, setting, validation_accuracy};
 use super::tickets::plan;
 use arms::{ARMS, Arm, Seedling};
 use ticketsense::harness::figures::Figure;
@@ -65,10 +65,7 @@ impl Experiment for PruningAtInitialisation {
     }
 
     fn cells(&self, scale: Scale) -> Vec<Cell> {
-        let cell = |number: usize, part: &'static str| Cell::new().problem("seed", number).treatment("part", part);
-        let main = (0..scale.pick(2, 24, 40)).map(|number| cell(number, MAIN));
-        let pilots = (0..scale.pick(3, 24, 40)).map(|number| cell(FIRST_PILOT + number, PILOT));
-        main.chain(pilots).collect()
+        seed_cells(scale.pick(2, 24, 40), scale.pick(3, 24, 40))
     }
 
     fn run(&self, cell: &Cell, context: &Context<'_>) -> Result<Vec<Row>> {
@@ -102,13 +99,9 @@ impl Experiment for PruningAtInitialisation {
 
 /// The dense network of a trial.
 fn dense(trial: &Trial, part: &str) -> Result<Row> {
-    let dense = trial.round(0)?;
-    let line = Line::new(part, trial.number, DENSE, 1.0)
-        .masked(trial, &dense.mask)?
-        .trained(&dense.outcome, trial.plan.training.optimiser.learning_rate())
-        .cost(0.0)
-        .with("round", 0);
-    line.with("layers", words(&trial.counts(&dense.mask))).row(&COLUMNS)
+    let counts = trial.counts(&trial.round(0)?.mask);
+    let line = Line::dense(trial, part)?.with("round", 0);
+    line.with("layers", words(&counts)).row(&COLUMNS)
 }
 
 fn words(counts: &[usize]) -> String {
@@ -117,11 +110,8 @@ fn words(counts: &[usize]) -> String {
 }
 
 fn pilot(context: &Context<'_>, number: usize) -> Result<Vec<Row>> {
-    let plan = ImpPlan {
-        rounds: 0,
-        ..plan(context.scale())
-    };
-    Ok(vec![dense(&Trial::new(context, &plan, number)?, PILOT)?])
+    let trial = Trial::dense(context, &plan(context.scale()), number)?;
+    Ok(vec![dense(&trial, PILOT)?])
 }
 
 fn compared(context: &Context<'_>, number: usize) -> Result<Vec<Row>> {
@@ -149,7 +139,7 @@ fn compared(context: &Context<'_>, number: usize) -> Result<Vec<Row>> {
 
 /// The learning rate of an arm at a density, from seeds that are used for nothing else.
 fn rate(context: &Context<'_>, arm: Arm, round: usize) -> Result<f64> {
-    let setting = format!("{};round={round};scale={}", arm.name(), context.scale().as_str());
+    let setting = setting(&plan(context.scale()), &arm.name(), round);
     let prepare = |number: usize| {
         let seedling = Seedling::new(context, number)?;
         let chosen = seedling.choose(arm, round)?;

@@ -8,7 +8,9 @@ mod subject;
 #[cfg(test)]
 mod tests;
 
-use super::comparison::{DENSE, FIRST_PILOT, Line, MAIN, PILOT, SHARED, Tuning, columns, validation_accuracy};
+use super::comparison::{
+    DENSE, FIRST_PILOT, Line, MAIN, PILOT, SHARED, Tuning, columns, part_cells, validation_accuracy,
+};
 use arms::{Arm, Made};
 use subject::{Kind, Subject};
 use ticketsense::harness::figures::Figure;
@@ -80,12 +82,11 @@ impl Experiment for StructuredPruning {
     }
 
     fn cells(&self, scale: Scale) -> Vec<Cell> {
-        let cell = |number: usize, part: &'static str| Cell::new().problem("seed", number).treatment("part", part);
         let mut cells = Vec::new();
         for kind in Kind::ALL {
             let (main, pilot) = parts(kind);
-            cells.extend((0..scale.pick(2, 24, 60)).map(|number| cell(number, main)));
-            cells.extend((0..scale.pick(2, 24, 40)).map(|number| cell(FIRST_PILOT + number, pilot)));
+            cells.extend(part_cells(main, 0..scale.pick(2, 24, 60)));
+            cells.extend(part_cells(pilot, FIRST_PILOT..FIRST_PILOT + scale.pick(2, 24, 40)));
         }
         cells
     }

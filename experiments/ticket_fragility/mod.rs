@@ -11,7 +11,7 @@ mod signs;
 #[cfg(test)]
 mod tests;
 
-use super::comparison::{FIRST_PILOT, MAIN, PILOT, SHARED, columns};
+use super::comparison::{FIRST_PILOT, MAIN, PILOT, SHARED, columns, part_cells};
 use super::tickets;
 use ticketsense::harness::figures::Figure;
 use ticketsense::harness::{Budget, Cell, Claim, Context, Experiment, Scale};
@@ -121,12 +121,15 @@ impl Experiment for TicketFragility {
     }
 
     fn cells(&self, scale: Scale) -> Vec<Cell> {
-        let cell = |number: usize, part: &'static str| Cell::new().problem("seed", number).treatment("part", part);
-        let seeds = scale.pick(2, 24, 40);
-        let mut cells: Vec<Cell> = (0..seeds)
-            .flat_map(|number| [cell(number, MAIN), cell(number, SIGNS)])
-            .collect();
-        cells.extend((0..scale.pick(2, 24, 40)).map(|number| cell(FIRST_PILOT + number, PILOT)));
+        let mut cells = Vec::new();
+        for number in 0..scale.pick(2, 24, 40) {
+            cells.extend(
+                [MAIN, SIGNS]
+                    .into_iter()
+                    .flat_map(|part| part_cells(part, number..number + 1)),
+            );
+        }
+        cells.extend(part_cells(PILOT, FIRST_PILOT..FIRST_PILOT + scale.pick(2, 24, 40)));
         for case in lucky::CASES {
             cells.push(Cell::new().problem("case", case).treatment("part", LUCKY));
         }

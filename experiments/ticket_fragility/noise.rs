@@ -1,9 +1,9 @@
 //! Noise on the initial weights of tickets and of the dense network.
 
-use super::super::comparison::{DENSE, Line, MAIN, PILOT, Trial, Tuning, validation_accuracy};
+use super::super::comparison::{DENSE, Line, MAIN, PILOT, Trial, Tuning, setting};
 use super::{COLUMNS, plan, rounds};
 use ticketsense::harness::{Context, Scale};
-use ticketsense::pruning::{Control, ControlStart, ImpPlan};
+use ticketsense::pruning::{Control, ControlStart};
 use ticketsense::table::Row;
 use ticketsense::{Mask, Result};
 
@@ -28,13 +28,6 @@ fn tuning(scale: Scale) -> Tuning {
         rates: scale.pick(&[3e-3], &[3e-3, 1e-2], &[1.2e-3, 3e-3, 6e-4]),
         seeds: scale.pick(1, 4, 4),
     }
-}
-
-/// A seed whose arms are looked at in the end alone.
-pub fn trial(context: &Context<'_>, plan: &ImpPlan, number: usize) -> Result<Trial> {
-    let mut trial = Trial::new(context, plan, number)?;
-    trial.plan.training.evaluate_every = trial.plan.training.steps;
-    Ok(trial)
 }
 
 /// What an arm is trained from: the ticket of a round, or the dense network for round 0, changed by a control.
@@ -67,9 +60,9 @@ fn rate(context: &Context<'_>, control: Option<Control>, round: usize) -> Result
         Some(Control::Reinit) => ("fresh values", vec![control]),
         _ => ("noise", family(scale, round)),
     };
-    let setting = format!("{plan:?};{name};sizes={:?};round={round}", sizes(scale));
+    let setting = format!("{};sizes={:?}", setting(&plan, name, round), sizes(scale));
     let prepare = |number: usize| {
-        let trial = trial(context, &plan, number)?;
+        let trial = Trial::new(context, &plan, number)?.seen_at_the_end();
         let starts = members.iter().map(|&member| start(&trial, member, round));
         let starts = starts.collect::<Result<Vec<_>>>()?;
         Ok((trial, starts))
@@ -77,7 +70,7 @@ fn rate(context: &Context<'_>, control: Option<Control>, round: usize) -> Result
     tuning(scale).rate(context, &setting, prepare, |(trial, starts), rate| {
         let mut sum = 0.0;
         for (mask, values) in starts {
-            sum += validation_accuracy(&trial.train(mask, values, 0, rate)?);
+            sum += trial.validated(mask, values, rate)?;
         }
         Ok(sum / starts.len() as f64)
     })
@@ -115,18 +108,14 @@ fn row(
 
 /// A dense network that fixes the margin.
 pub fn pilot(context: &Context<'_>, number: usize) -> Result<Vec<Row>> {
-    let dense = ImpPlan {
-        rounds: 0,
-        ..plan(context.scale())
-    };
-    let trial = trial(context, &dense, number)?;
+    let trial = Trial::dense(context, &plan(context.scale()), number)?.seen_at_the_end();
     Ok(vec![row(context, &trial, PILOT, DENSE, None, 0)?])
 }
 
 /// The dense network and the tickets of one seed, with every noise.
 pub fn main(context: &Context<'_>, number: usize) -> Result<Vec<Row>> {
     let scale = context.scale();
-    let trial = trial(context, &plan(scale), number)?;
+    let trial = Trial::new(context, &plan(scale), number)?.seen_at_the_end();
     let mut rows = vec![row(context, &trial, MAIN, DENSE, None, 0)?];
     for &tau in sizes(scale) {
         let control = Control::Noise(tau);

@@ -1,11 +1,11 @@
 //! Signs after training against initial signs, for kept and pruned weights, with what no learning would give.
 
 use super::super::comparison::{Line, Trial};
-use super::{COLUMNS, SIGNS, noise, plan};
+use super::{COLUMNS, SIGNS, plan};
 use rand::seq::SliceRandom;
 use std::collections::BTreeSet;
 use ticketsense::harness::Context;
-use ticketsense::pruning::keep_highest;
+use ticketsense::pruning::Criterion;
 use ticketsense::table::Row;
 use ticketsense::theory::sign_flip::agreement_at;
 use ticketsense::{Mask, Result, Seed};
@@ -156,15 +156,14 @@ pub fn agreement(trial: &Trial, alive: &Mask, trained: &[f32], kept: &Mask, seed
 
 /// The signs of one run at the counts of every round.
 pub fn rows(context: &Context<'_>, number: usize) -> Result<Vec<Row>> {
-    let trial = noise::trial(context, &plan(context.scale()), number)?;
+    let trial = Trial::new(context, &plan(context.scale()), number)?;
     let full = trial.network.layout().full_mask();
-    let scores: Vec<f64> = trial.trained()?.iter().map(|w| f64::from(w.abs())).collect();
     let mut rows = Vec::new();
     for round in 1..trial.run.rounds.len() {
         context.check()?;
         let before = trial.round(round - 1)?;
         let ticket = &trial.round(round)?.mask;
-        let once = keep_highest(&full, &scores, &trial.layers(), &trial.counts(ticket))?;
+        let once = trial.highest(Criterion::Magnitude, trial.trained()?, &trial.counts(ticket))?;
         for selection in SELECTIONS {
             let seed = trial
                 .seed

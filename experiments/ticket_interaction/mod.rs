@@ -7,7 +7,7 @@ mod draw;
 #[cfg(test)]
 mod tests;
 
-use super::comparison::{DENSE, Line, SHARED, Trial, Tuning, columns, validation_accuracy};
+use super::comparison::{DENSE, Line, SHARED, Trial, Tuning, columns, part_cells, setting};
 use super::tickets;
 use ticketsense::harness::figures::Figure;
 use ticketsense::harness::{Budget, Cell, Claim, Context, Experiment, Scale};
@@ -96,9 +96,7 @@ impl Experiment for TicketInteraction {
                 cells.push(cell.treatment("part", CROSSED));
             }
         }
-        for number in 0..scale.pick::<usize>(2, 24, 40) {
-            cells.push(Cell::new().problem("seed", number).treatment("part", BATCH));
-        }
+        cells.extend(part_cells(BATCH, 0..scale.pick(2, 24, 40)));
         cells
     }
 
@@ -134,7 +132,7 @@ impl Experiment for TicketInteraction {
 /// neither is favoured.
 fn crossed_rate(context: &Context<'_>, round: usize) -> Result<f64> {
     let plan = plan(context.scale());
-    let setting = format!("{plan:?};crossed;round={round}");
+    let setting = setting(&plan, CROSSED, round);
     let prepare = |number: usize| {
         let trial = Trial::new(context, &plan, number)?;
         let data = trial.samples.view();
@@ -142,9 +140,9 @@ fn crossed_rate(context: &Context<'_>, round: usize) -> Result<f64> {
         Ok((trial, other))
     };
     tuning(context.scale()).rate(context, &setting, prepare, |(trial, other), rate| {
-        let ticket = trial.train(&other.mask, &trial.run.rewind, 0, rate)?;
-        let fresh = trial.train(&other.mask, &other.values, 0, rate)?;
-        Ok(0.5 * (validation_accuracy(&ticket) + validation_accuracy(&fresh)))
+        let ticket = trial.validated(&other.mask, &trial.run.rewind, rate)?;
+        let fresh = trial.validated(&other.mask, &other.values, rate)?;
+        Ok(0.5 * (ticket + fresh))
     })
 }
 
@@ -181,7 +179,7 @@ fn cross(context: &Context<'_>, block: usize, round: usize) -> Result<Vec<Row>> 
 /// The rate of a round's ticket at a batch size, for the steps of the plan.
 fn batch_rate(context: &Context<'_>, round: usize, batch: usize) -> Result<f64> {
     let plan = plan(context.scale());
-    let setting = format!("{plan:?};batch={batch};round={round}");
+    let setting = format!("{};batch={batch}", setting(&plan, BATCH, round));
     let prepare = |number: usize| {
         let mut trial = Trial::new(context, &plan, number)?;
         trial.plan.training.batch = batch;
@@ -189,7 +187,7 @@ fn batch_rate(context: &Context<'_>, round: usize, batch: usize) -> Result<f64> 
         Ok((trial, mask))
     };
     tuning(context.scale()).rate(context, &setting, prepare, |(trial, mask), rate| {
-        Ok(validation_accuracy(&trial.train(mask, &trial.run.rewind, 0, rate)?))
+        trial.validated(mask, &trial.run.rewind, rate)
     })
 }
 

@@ -8,7 +8,7 @@ mod sums;
 #[cfg(test)]
 mod tests;
 
-use super::comparison::{FIRST_PILOT, MAIN, PILOT, SHARED, columns};
+use super::comparison::{MAIN, PILOT, SHARED, columns, seed_cells};
 use ticketsense::harness::figures::Figure;
 use ticketsense::harness::{Budget, Cell, Claim, Context, Experiment, Scale};
 use ticketsense::table::{Column, Row, Table};
@@ -53,9 +53,6 @@ const COLUMNS: &[Column] = &columns::<7, { SHARED + 7 }>([
     ),
 ]);
 
-/// Names of cells: the parts of the table, where those of one seed are made together.
-const PART: &str = "part";
-
 impl Experiment for UntrainedTickets {
     fn id(&self) -> &'static str {
         "untrained-tickets"
@@ -70,21 +67,15 @@ impl Experiment for UntrainedTickets {
     }
 
     fn cells(&self, scale: Scale) -> Vec<Cell> {
-        let mut cells = Vec::new();
-        for number in 0..scale.pick(2usize, 24, 40) {
-            cells.push(Cell::new().problem("seed", number).treatment(PART, MAIN));
-        }
-        for number in 0..scale.pick(2usize, 24, 40) {
-            cells.push(Cell::new().problem("seed", FIRST_PILOT + number).treatment(PART, PILOT));
-        }
-        cells.extend(sums::numbers(scale).map(|n| Cell::new().problem("numbers", n).treatment(PART, SUMS)));
+        let mut cells = seed_cells(scale.pick(2, 24, 40), scale.pick(2, 24, 40));
+        cells.extend(sums::numbers(scale).map(|n| Cell::new().problem("numbers", n).treatment("part", SUMS)));
         let units = sums::UNITS.iter().map(|&units| Cell::new().problem("units", units));
-        cells.extend(units.map(|cell| cell.treatment(PART, TARGETS)));
+        cells.extend(units.map(|cell| cell.treatment("part", TARGETS)));
         cells
     }
 
     fn run(&self, cell: &Cell, context: &Context<'_>) -> Result<Vec<Row>> {
-        let lines = match cell.text(PART)? {
+        let lines = match cell.text("part")? {
             MAIN => search::compared(context, cell.integer("seed")?)?,
             PILOT => search::pilot(context, cell.integer("seed")?)?,
             SUMS => sums::radii(cell, context)?,
