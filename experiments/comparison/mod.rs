@@ -11,6 +11,7 @@ mod line;
 mod outcomes;
 mod trial;
 mod tuning;
+mod words;
 
 #[cfg(test)]
 pub mod tables;
@@ -21,6 +22,7 @@ pub use line::{Line, SHARED, columns};
 pub use outcomes::{Assay, Outcomes, Pair, column_mean};
 pub use trial::{Trial, validation_accuracy};
 pub use tuning::{Tuning, setting};
+pub use words::{listed, shown};
 
 /// The arm without pruning.
 pub const DENSE: &str = "dense";

@@ -31,6 +31,11 @@ impl Pair {
             density,
         }
     }
+
+    /// The same the other way round.
+    pub fn turned(&self) -> Self {
+        Pair::new(&self.second, &self.first, self.density)
+    }
 }
 
 /// The margin of non-inferiority with the hypotheses that hold for every comparison, or the verdict that nothing can be
@@ -156,13 +161,45 @@ impl Outcomes {
         PairedComparison::of(&a, &b)
     }
 
+    /// The differences of some pairs.
+    ///
+    /// # Errors
+    /// As [`Outcomes::difference`].
+    pub fn differences(&self, pairs: &[Pair]) -> Result<Vec<PairedComparison>> {
+        pairs.iter().map(|pair| self.difference(pair)).collect()
+    }
+
+    /// The smallest and the largest mean difference of some pairs; infinite without any.
+    ///
+    /// # Errors
+    /// As [`Outcomes::difference`].
+    pub fn extremes(&self, pairs: &[Pair]) -> Result<(f64, f64)> {
+        let differences = self.differences(pairs)?;
+        let means = || differences.iter().map(|difference| difference.mean);
+        Ok((
+            means().fold(f64::INFINITY, f64::min),
+            means().fold(f64::NEG_INFINITY, f64::max),
+        ))
+    }
+
+    /// The differences of some pairs in words, each behind its density.
+    ///
+    /// # Errors
+    /// As [`Outcomes::difference`].
+    pub fn told(&self, pairs: &[Pair]) -> Result<String> {
+        let mut words = Vec::new();
+        for pair in pairs {
+            words.push(format!("{:.3}: {}", pair.density, points(&self.difference(pair)?)?));
+        }
+        Ok(words.join("; "))
+    }
+
     /// Which differences lie above a threshold, by Holm's procedure over all of them.
     ///
     /// # Errors
     /// As [`Outcomes::difference`].
     pub fn above(&self, pairs: &[Pair], threshold: f64) -> Result<Vec<bool>> {
-        let differences: Result<Vec<_>> = pairs.iter().map(|pair| self.difference(pair)).collect();
-        above(&differences?, threshold)
+        above(&self.differences(pairs)?, threshold)
     }
 
     /// The claim of non-inferiority that the pilots fix; nothing where they have no spread.
@@ -253,6 +290,13 @@ mod tests {
         let pairs = [0.2, 0.05].map(|density| Pair::new("imp", "random", density));
         assert_eq!(outcomes.above(&pairs, 0.0).unwrap(), [true, true]);
         assert_eq!(outcomes.above(&pairs, 0.1).unwrap(), [false, true]);
+        let turned = pairs.clone().map(|pair| pair.turned());
+        assert_eq!(outcomes.above(&turned, -0.1).unwrap(), [true, false]);
+        // The rule leads by 2 and by 27 points, to the noise of both.
+        let (least, most) = outcomes.extremes(&pairs).unwrap();
+        assert!((least - 0.02).abs() < 0.006 && (most - 0.27).abs() < 0.006);
+        let told = outcomes.told(&pairs).unwrap();
+        assert!(told.starts_with("0.200: +") && told.contains("; 0.050: +"), "{told}");
         assert!(outcomes.difference(&Pair::new("snip", DENSE, 0.05)).is_err());
     }
 

@@ -1,6 +1,6 @@
 //! The claim about masks by design, read off the table.
 
-use super::super::comparison::{Outcomes, Pair};
+use super::super::comparison::{Outcomes, Pair, listed, shown};
 use super::super::tickets::points;
 use super::arms::Arm;
 use ticketsense::Result;
@@ -41,7 +41,7 @@ fn design_pruning(table: &Table) -> Result<Verdict> {
             }
         }
     }
-    let shown = outcomes.above(&pairs, 0.0)?;
+    let won = outcomes.above(&pairs, 0.0)?;
     let (mut best, mut bound): (Option<(&Pair, _)>, f64) = (None, f64::NEG_INFINITY);
     for pair in &pairs {
         let gain = outcomes.difference(pair)?;
@@ -61,31 +61,12 @@ fn design_pruning(table: &Table) -> Result<Verdict> {
             "no mask by design was attainable",
         ));
     };
-    let words = |pairs: &[&Pair]| -> String {
-        let parts: Vec<String> = pairs
-            .iter()
-            .map(|p| format!("{} at density {:.3}", p.first, p.density))
-            .collect();
-        if parts.is_empty() {
-            "none".into()
-        } else {
-            parts.join(", ")
-        }
+    let words = |flags: &[bool]| -> String {
+        let parts = shown(&pairs, flags).map(|p| format!("{} at density {:.3}", p.first, p.density));
+        listed(parts, ", ")
     };
-    let winners: Vec<&Pair> = pairs
-        .iter()
-        .zip(&shown)
-        .filter(|(_, shown)| **shown)
-        .map(|(p, _)| p)
-        .collect();
-    let losses: Vec<Pair> = pairs.iter().map(|p| Pair::new("random", &p.first, p.density)).collect();
+    let losses: Vec<Pair> = pairs.iter().map(Pair::turned).collect();
     let lost = outcomes.above(&losses, 0.0)?;
-    let losers: Vec<&Pair> = pairs
-        .iter()
-        .zip(&lost)
-        .filter(|(_, lost)| **lost)
-        .map(|(p, _)| p)
-        .collect();
     let mut beside = Vec::new();
     for rival in [
         "imp",
@@ -107,10 +88,8 @@ fn design_pruning(table: &Table) -> Result<Verdict> {
             .into(),
     );
     hypotheses.push("on digits, this network, greedy designs".into());
-    let decision = if !winners.is_empty() {
-        Decision::HoldsUnder {
-            condition: words(&winners),
-        }
+    let decision = if won.contains(&true) {
+        Decision::HoldsUnder { condition: words(&won) }
     } else if bound < margin.margin() {
         Decision::Fails
     } else {
@@ -136,8 +115,8 @@ fn design_pruning(table: &Table) -> Result<Verdict> {
             winner.density,
             points(&gain)?,
             beside.join(", "),
-            words(&winners),
-            words(&losers),
+            words(&won),
+            words(&lost),
             100.0 * bound,
             100.0 * margin.margin()
         ),

@@ -1,6 +1,6 @@
 //! The checks of claims about trained networks.
 
-use super::super::comparison::{MAIN, Outcomes, Pair, column_mean};
+use super::super::comparison::{MAIN, Outcomes, Pair, column_mean, listed, shown};
 use super::super::tickets::{LEVEL, points};
 use super::EXPLORATION;
 use super::trained::{RESCALED, RIGL, SET, STATIC, TICKET};
@@ -32,7 +32,7 @@ macro_rules! assay {
 }
 
 /// The pairs in words, with their differences.
-fn words(outcomes: &Outcomes, pairs: &[&Pair]) -> Result<String> {
+fn words<'a>(outcomes: &Outcomes, pairs: impl IntoIterator<Item = &'a Pair>) -> Result<String> {
     let mut parts = Vec::new();
     for pair in pairs {
         let difference = points(&outcomes.difference(pair)?)?;
@@ -41,30 +41,16 @@ fn words(outcomes: &Outcomes, pairs: &[&Pair]) -> Result<String> {
             pair.first, pair.second, pair.density
         ));
     }
-    Ok(if parts.is_empty() {
-        "none".into()
-    } else {
-        parts.join("; ")
-    })
+    Ok(listed(parts, "; "))
 }
 
 /// The largest upper end of the intervals of some pairs, all together.
 fn bound(outcomes: &Outcomes, pairs: &[Pair]) -> Result<f64> {
     let mut upper = f64::NEG_INFINITY;
-    for pair in pairs {
-        let interval = outcomes.difference(pair)?.interval(LEVEL / pairs.len() as f64)?;
-        upper = upper.max(interval.upper);
+    for difference in outcomes.differences(pairs)? {
+        upper = upper.max(difference.interval(LEVEL / pairs.len() as f64)?.upper);
     }
     Ok(upper)
-}
-
-fn chosen<'a>(pairs: &'a [Pair], shown: &[bool]) -> Vec<&'a Pair> {
-    pairs
-        .iter()
-        .zip(shown)
-        .filter(|(_, shown)| **shown)
-        .map(|(pair, _)| pair)
-        .collect()
 }
 
 pub fn beats_static(table: &Table) -> Result<Verdict> {
@@ -87,8 +73,9 @@ pub fn beats_static(table: &Table) -> Result<Verdict> {
     hypotheses
         .push("equal counts in every layer at every step, equal steps, a rate tuned for each arm and density".into());
     let all: Vec<Pair> = gains.iter().chain(&losses).cloned().collect();
-    let shown = outcomes.above(&all, 0.0)?;
-    let (better, worse) = (chosen(&gains, &shown), chosen(&losses, &shown[gains.len()..]));
+    let flags = outcomes.above(&all, 0.0)?;
+    let better: Vec<&Pair> = shown(&gains, &flags).collect();
+    let worse = shown(&losses, &flags[gains.len()..]);
     let largest = bound(&outcomes, &gains)?;
     let decision = if better.len() == gains.len() {
         Decision::Holds
@@ -110,10 +97,7 @@ pub fn beats_static(table: &Table) -> Result<Verdict> {
             ),
         }
     };
-    let mut best = f64::NEG_INFINITY;
-    for pair in &gains {
-        best = best.max(outcomes.difference(pair)?.mean);
-    }
+    let (_, best) = outcomes.extremes(&gains)?;
     let ahead = outcomes.above(&between, 0.0)?;
     Ok(Verdict {
         decision,
@@ -122,9 +106,9 @@ pub fn beats_static(table: &Table) -> Result<Verdict> {
         tolerance: margin.margin(),
         evidence: format!(
             "Gains shown: {}. Losses shown: {}. RigL is ahead of SET: {}.",
-            words(&outcomes, &better)?,
-            words(&outcomes, &worse)?,
-            words(&outcomes, &chosen(&between, &ahead))?
+            words(&outcomes, better)?,
+            words(&outcomes, worse)?,
+            words(&outcomes, shown(&between, &ahead))?
         ),
         counterexample: None,
     })
@@ -152,15 +136,12 @@ pub fn scratch(table: &Table) -> Result<Verdict> {
     let (plain, calibrated) = (pairs(STATIC), pairs(RESCALED));
     let helped: Vec<Pair> = densities.iter().map(|&d| Pair::new(RESCALED, STATIC, d)).collect();
     let all = [plain.clone(), calibrated.clone(), helped.clone()].concat();
-    let shown = outcomes.above(&all, 0.0)?;
+    let flags = outcomes.above(&all, 0.0)?;
     let n = densities.len();
-    let above = |from: usize, i: usize| shown[from + i] && connected[i];
+    let above = |from: usize, i: usize| flags[from + i] && connected[i];
     let losing: Vec<usize> = (0..n).filter(|&i| above(0, i)).collect();
     let remaining: Vec<usize> = losing.iter().copied().filter(|&i| above(n, i)).collect();
-    let judged: Vec<Pair> = (0..n)
-        .filter(|&i| connected[i])
-        .map(|i| calibrated[i].clone())
-        .collect();
+    let judged: Vec<Pair> = shown(&calibrated, &connected).cloned().collect();
     let decision = if judged.is_empty() {
         Decision::Undecided {
             why: "no density lies above the percolation threshold".into(),
@@ -168,7 +149,7 @@ pub fn scratch(table: &Table) -> Result<Verdict> {
     } else if !remaining.is_empty() {
         Decision::Fails
     } else if bound(&outcomes, &judged)? < margin.margin() {
-        if losing.is_empty() && !shown[..n].iter().any(|s| *s) {
+        if losing.is_empty() && !flags[..n].iter().any(|s| *s) {
             Decision::Undecided {
                 why: "scratch networks do not lose: there is nothing to explain".into(),
             }
@@ -181,17 +162,7 @@ pub fn scratch(table: &Table) -> Result<Verdict> {
                 .into(),
         }
     };
-    let mut largest = f64::NEG_INFINITY;
-    for pair in &judged {
-        largest = largest.max(outcomes.difference(pair)?.mean);
-    }
-    let list = |pairs: &[Pair]| -> Result<String> {
-        let mut parts = Vec::new();
-        for pair in pairs {
-            parts.push(format!("{:.3}: {}", pair.density, points(&outcomes.difference(pair)?)?));
-        }
-        Ok(parts.join("; "))
-    };
+    let (_, largest) = outcomes.extremes(&judged)?;
     let counterexample = match remaining.first() {
         Some(&i) => Some(format!(
             "density {:.3}, connected and calibrated: the ticket is ahead by {}",
@@ -210,9 +181,9 @@ pub fn scratch(table: &Table) -> Result<Verdict> {
         tolerance: margin.margin(),
         evidence: format!(
             "Ticket ahead of scratch: {}. Ahead of rescaled scratch: {}. Rescaling helps: {}.",
-            list(&plain)?,
-            list(&calibrated)?,
-            words(&outcomes, &chosen(&helped, &shown[2 * n..]))?
+            outcomes.told(&plain)?,
+            outcomes.told(&calibrated)?,
+            words(&outcomes, shown(&helped, &flags[2 * n..]))?
         ),
         counterexample,
     })

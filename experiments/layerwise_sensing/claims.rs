@@ -1,7 +1,7 @@
 //! The verdicts: how many samples a row needs (T4), masks against their shuffles (T5) and against iterative pruning (T6).
 
-use super::super::comparison::{Outcomes, Pair};
-use super::super::tickets::{LEVEL, points};
+use super::super::comparison::{Outcomes, Pair, shown};
+use super::super::tickets::LEVEL;
 use super::planted::{FRACTIONS, GAUSSIAN, HIDDEN};
 use super::{CASCADE, IMP, PLANTED, RANDOM, SHUFFLED};
 use ticketsense::Result;
@@ -144,14 +144,6 @@ fn pairs(outcomes: &Outcomes, other: &str) -> Vec<Pair> {
     densities.map(|density| Pair::new(CASCADE, other, density)).collect()
 }
 
-fn told(outcomes: &Outcomes, pairs: &[Pair]) -> Result<String> {
-    let mut words = Vec::new();
-    for pair in pairs {
-        words.push(format!("{:.3}: {}", pair.density, points(&outcomes.difference(pair)?)?));
-    }
-    Ok(words.join("; "))
-}
-
 fn smallest_density(outcomes: &Outcomes) -> f64 {
     outcomes.densities(RANDOM).last().copied().unwrap_or(1.0)
 }
@@ -163,20 +155,14 @@ fn against_shuffle(table: &Table) -> Result<Verdict> {
         Ok((_, hypotheses)) => hypotheses,
     };
     let gains = pairs(&outcomes, SHUFFLED);
-    let losses: Vec<Pair> = gains
-        .iter()
-        .map(|p| Pair::new(p.second.clone(), p.first.clone(), p.density))
-        .collect();
+    let losses: Vec<Pair> = gains.iter().map(Pair::turned).collect();
     let better = outcomes.above(&gains, 0.0)?;
     let worse = outcomes.above(&losses, 0.0)?;
     let of = |which: &[bool]| -> Vec<String> {
-        let chosen = gains.iter().zip(which).filter(|(_, yes)| **yes);
-        chosen.map(|(pair, _)| format!("{:.3}", pair.density)).collect()
+        let densities = shown(&gains, which).map(|pair| format!("{:.3}", pair.density));
+        densities.collect()
     };
-    let mut least = f64::INFINITY;
-    for pair in &gains {
-        least = least.min(outcomes.difference(pair)?.mean);
-    }
+    let (least, _) = outcomes.extremes(&gains)?;
     let decision = if better.iter().all(|b| *b) {
         Decision::Holds
     } else if better.contains(&true) {
@@ -195,7 +181,7 @@ fn against_shuffle(table: &Table) -> Result<Verdict> {
         hypotheses,
         statistic: ("smallest mean difference".into(), least),
         tolerance: 0.0,
-        evidence: format!("Own mask minus its shuffle: {}.", told(&outcomes, &gains)?),
+        evidence: format!("Own mask minus its shuffle: {}.", outcomes.told(&gains)?),
         counterexample: of(&worse)
             .first()
             .map(|density| format!("its shuffle trains better at density {density}")),
@@ -209,7 +195,7 @@ fn against_imp(table: &Table) -> Result<Verdict> {
         Ok(found) => found,
     };
     let compared = pairs(&outcomes, IMP);
-    let shown = outcomes.above(&compared, -margin.margin())?;
+    let flags = outcomes.above(&compared, -margin.margin())?;
     let (mut inferior, mut least) = (Vec::new(), f64::INFINITY);
     for pair in &compared {
         let difference = outcomes.difference(pair)?;
@@ -218,13 +204,9 @@ fn against_imp(table: &Table) -> Result<Verdict> {
             inferior.push(format!("{:.3}", pair.density));
         }
     }
-    let matching: Vec<String> = compared
-        .iter()
-        .zip(&shown)
-        .filter(|(_, shown)| **shown)
-        .map(|(pair, _)| format!("{:.3}", pair.density))
-        .collect();
-    let decision = if shown.iter().all(|s| *s) {
+    let matching = shown(&compared, &flags).map(|pair| format!("{:.3}", pair.density));
+    let matching: Vec<String> = matching.collect();
+    let decision = if flags.iter().all(|s| *s) {
         Decision::Holds
     } else if !matching.is_empty() {
         Decision::HoldsUnder {
@@ -244,7 +226,7 @@ fn against_imp(table: &Table) -> Result<Verdict> {
         tolerance: -margin.margin(),
         evidence: format!(
             "Layer-wise mask minus iterative pruning: {}.",
-            told(&outcomes, &compared)?
+            outcomes.told(&compared)?
         ),
         counterexample: inferior.first().map(|density| format!("inferior at density {density}")),
     })

@@ -1,6 +1,6 @@
 //! The claim about shuffled masks, read off the table.
 
-use super::super::comparison::{Outcomes, Pair, column_mean};
+use super::super::comparison::{Outcomes, Pair, column_mean, listed, shown};
 use super::super::tickets::points;
 use super::{TREATMENTS, arm};
 use ticketsense::Result;
@@ -34,8 +34,7 @@ fn losses(outcomes: &Outcomes, source: &str, treatment: &str) -> Result<Vec<Stri
 }
 
 fn densities_in_words(densities: &[f64]) -> String {
-    let words: Vec<String> = densities.iter().map(|density| format!("{density:.3}")).collect();
-    words.join(", ")
+    listed(densities.iter().map(|density| format!("{density:.3}")), ", ")
 }
 
 /// What shuffles do to the mask of the smallest density: how many of its weights they move, and how many lie on paths.
@@ -68,20 +67,12 @@ fn mask_not_random(table: &Table) -> Result<Verdict> {
     };
     let shuffled = arm("imp", "within");
     let lost: Vec<Pair> = densities.iter().map(|&d| Pair::new("imp", &shuffled, d)).collect();
-    let kept: Vec<Pair> = densities.iter().map(|&d| Pair::new(&shuffled, "imp", d)).collect();
-    let shown = outcomes.above(&lost, margin.margin())?;
+    let kept: Vec<Pair> = lost.iter().map(Pair::turned).collect();
+    let costly = outcomes.above(&lost, margin.margin())?;
     let refuted = outcomes.above(&kept, -margin.margin())?;
-    let chosen = |flags: &[bool]| -> Vec<f64> {
-        let all = densities.iter().zip(flags);
-        all.filter(|(_, flag)| **flag).map(|(density, _)| *density).collect()
-    };
-    let (worse, matched) = (chosen(&shown), chosen(&refuted));
-    let largest = lost
-        .iter()
-        .map(|pair| Ok(outcomes.difference(pair)?.mean))
-        .collect::<Result<Vec<f64>>>()?
-        .into_iter()
-        .fold(f64::NEG_INFINITY, f64::max);
+    let chosen = |flags: &[bool]| -> Vec<f64> { shown(&densities, flags).copied().collect() };
+    let (worse, matched) = (chosen(&costly), chosen(&refuted));
+    let (_, largest) = outcomes.extremes(&lost)?;
     let snip: Vec<Pair> = densities
         .iter()
         .map(|&d| Pair::new("snip", arm("snip", "within"), d))
@@ -97,13 +88,6 @@ fn mask_not_random(table: &Table) -> Result<Verdict> {
         "shuffles do move weights; fraction moved and effective density of a ticket at density {smallest:.3}: {}",
         about_shuffles(table, smallest)?
     ));
-    let none = |list: &[f64]| {
-        if list.is_empty() {
-            "none".into()
-        } else {
-            densities_in_words(list)
-        }
-    };
     let decision = if worse.len() == densities.len() {
         Decision::Holds
     } else if !worse.is_empty() {
@@ -135,12 +119,12 @@ fn mask_not_random(table: &Table) -> Result<Verdict> {
             losses(&outcomes, "imp", "within")?.join(", "),
             losses(&outcomes, "imp", "degrees")?.join(", "),
             losses(&outcomes, "imp", "across")?.join(", "),
-            none(&worse),
-            none(&matched),
-            none(&helped),
+            densities_in_words(&worse),
+            densities_in_words(&matched),
+            densities_in_words(&helped),
             losses(&outcomes, "one-shot", "within")?.join(", "),
             losses(&outcomes, "snip", "within")?.join(", "),
-            none(&snip_lost),
+            densities_in_words(&snip_lost),
             losses(&outcomes, "snip", "degrees")?.join(", "),
         ),
         counterexample: (decision_is_fail(&matched, &densities)).then(|| format!("{shuffled} at all densities")),

@@ -1,6 +1,6 @@
 //! The claim that nothing but training finds a ticket, read off the table.
 
-use super::super::comparison::{DENSE, Outcomes, Pair};
+use super::super::comparison::{self, DENSE, Outcomes, Pair, shown};
 use super::super::tickets::points;
 use super::arms::{Method, TREATED, UNTRAINED};
 use ticketsense::Result;
@@ -58,33 +58,22 @@ fn no_shortcut(table: &Table) -> Result<Verdict> {
         .iter()
         .map(|(method, density)| Pair::new(method.name(), imp, *density))
         .collect();
-    let turned: Vec<Pair> = cases
-        .iter()
-        .map(|(method, density)| Pair::new(imp, method.name(), *density))
-        .collect();
+    let turned: Vec<Pair> = pairs.iter().map(Pair::turned).collect();
     let matching = outcomes.above(&pairs, -delta)?;
     let behind = outcomes.above(&turned, delta)?;
     let chosen = |flags: &[bool], density: f64| -> Vec<&'static str> {
-        let found = cases
-            .iter()
-            .zip(flags)
-            .filter(|((_, at), shown)| **shown && *at == density);
-        found.map(|((method, _), _)| method.name()).collect()
+        let found = shown(&cases, flags).filter(|(_, at)| *at == density);
+        found.map(|(method, _)| method.name()).collect()
     };
     let listed = |flags: &[bool]| -> String {
         let parts = densities.iter().map(|&density| (density, chosen(flags, density)));
-        let parts: Vec<String> = parts
+        let parts = parts
             .filter(|(_, methods)| !methods.is_empty())
             .map(|(density, methods)| match methods.len() == UNTRAINED.len() {
                 true => format!("all at density {density:.3}"),
                 false => format!("{} at density {density:.3}", methods.join(", ")),
-            })
-            .collect();
-        if parts.is_empty() {
-            "none".into()
-        } else {
-            parts.join("; ")
-        }
+            });
+        comparison::listed(parts, "; ")
     };
     let complete: Vec<String> = densities
         .iter()
@@ -171,31 +160,22 @@ fn structure(outcomes: &Outcomes, delta: f64) -> Result<String> {
         .collect();
     let named = |flags: &[bool]| -> String {
         let of = |method: Method| -> Option<String> {
-            let shown = cases
-                .iter()
-                .zip(flags)
-                .filter(|((m, _), shown)| **shown && *m == method);
-            let at: Vec<String> = shown.map(|((_, density), _)| format!("{density:.3}")).collect();
+            let found = shown(&cases, flags).filter(|(m, _)| *m == method);
+            let at: Vec<String> = found.map(|(_, density)| format!("{density:.3}")).collect();
             (!at.is_empty()).then(|| format!("{} at {}", method.name(), at.join(", ")))
         };
-        let parts: Vec<String> = TREATED.into_iter().filter_map(of).collect();
-        if parts.is_empty() {
-            "none".into()
-        } else {
-            parts.join(", ")
-        }
+        comparison::listed(TREATED.into_iter().filter_map(of), ", ")
     };
     let mut sentences = Vec::new();
     for (treatment, words) in [
         ("shuffled", "Shuffled within layers"),
         ("fresh", "With fresh initial values"),
     ] {
-        let (mut losses, mut gains) = (Vec::new(), Vec::new());
-        for (method, density) in &cases {
-            let (own, changed) = (method.name(), format!("{}:{treatment}", method.name()));
-            losses.push(Pair::new(own, changed.clone(), *density));
-            gains.push(Pair::new(changed, own, *density));
-        }
+        let loss = |(method, density): &(Method, f64)| {
+            Pair::new(method.name(), format!("{}:{treatment}", method.name()), *density)
+        };
+        let losses: Vec<Pair> = cases.iter().map(loss).collect();
+        let gains: Vec<Pair> = losses.iter().map(Pair::turned).collect();
         sentences.push(format!(
             "{words}, these masks are shown to lose: {}; to lose nothing beyond the margin: {}.",
             named(&outcomes.above(&losses, 0.0)?),

@@ -1,6 +1,6 @@
 //! The claims about whole units, read off the table.
 
-use super::super::comparison::{Outcomes, Pair};
+use super::super::comparison::{self, Outcomes, Pair, shown};
 use super::super::tickets::points;
 use super::subject::Kind;
 use super::{Arm, parts};
@@ -118,7 +118,7 @@ fn judged(cases: &[Case<'_>]) -> Result<[Vec<bool>; 3]> {
     for case in cases {
         let (outcomes, margin) = (&case.subject.outcomes, case.subject.margin.margin());
         let forth = outcomes.difference(&case.pair)?;
-        let back = outcomes.difference(&Pair::new(&case.pair.second, &case.pair.first, case.pair.density))?;
+        let back = outcomes.difference(&case.pair.turned())?;
         for (all, (difference, threshold)) in shifted.iter_mut().zip([(forth, -margin), (forth, 0.0), (back, 0.0)]) {
             // Margins differ from network to network: each difference is moved by its own.
             let mut moved = difference;
@@ -131,17 +131,7 @@ fn judged(cases: &[Case<'_>]) -> Result<[Vec<bool>; 3]> {
 }
 
 fn listed(cases: &[Case<'_>], which: &[bool]) -> String {
-    let named: Vec<String> = cases
-        .iter()
-        .zip(which)
-        .filter(|(_, w)| **w)
-        .map(|(c, _)| c.words())
-        .collect();
-    if named.is_empty() {
-        "none".into()
-    } else {
-        named.join("; ")
-    }
+    comparison::listed(shown(cases, which).map(Case::words), "; ")
 }
 
 /// Every difference in words, those of one pair together.

@@ -1,6 +1,6 @@
 //! The claim about noise on initial weights, read off the table.
 
-use super::super::comparison::{DENSE, MAIN, Outcomes, Pair};
+use super::super::comparison::{self, DENSE, MAIN, Outcomes, Pair, listed};
 use super::super::tickets::{above, percent, points};
 use super::noise::{REINIT, TICKET, arm};
 use ticketsense::Result;
@@ -85,13 +85,10 @@ fn noise_fragility(table: &Table) -> Result<Verdict> {
         all.collect()
     };
     let cases = every(&tiny);
-    let lost = |(density, tau): (f64, f64)| Pair::new(TICKET, arm(TICKET, Control::Noise(tau)), density);
-    let back = |case| {
-        let Pair { first, second, density } = lost(case);
-        Pair::new(second, first, density)
-    };
-    let fragile = outcomes.above(&cases.iter().copied().map(lost).collect::<Vec<_>>(), margin.margin())?;
-    let bounded = outcomes.above(&cases.iter().copied().map(back).collect::<Vec<_>>(), -margin.margin())?;
+    let lost = |&(density, tau): &(f64, f64)| Pair::new(TICKET, arm(TICKET, Control::Noise(tau)), density);
+    let losses: Vec<Pair> = cases.iter().map(lost).collect();
+    let fragile = outcomes.above(&losses, margin.margin())?;
+    let bounded = outcomes.above(&losses.iter().map(Pair::turned).collect::<Vec<_>>(), -margin.margin())?;
     let further: Result<Vec<PairedComparison>> =
         cases.iter().map(|&(d, tau)| beyond_dense(&outcomes, d, tau)).collect();
     let more = above(&further?, 0.0)?;
@@ -99,13 +96,10 @@ fn noise_fragility(table: &Table) -> Result<Verdict> {
         .filter(|&i| fragile[i] && more[i])
         .map(|i| cases[i])
         .collect();
-    let mut worst = f64::NEG_INFINITY;
-    for &case in &cases {
-        worst = worst.max(outcomes.difference(&lost(case))?.mean);
-    }
+    let (_, worst) = outcomes.extremes(&losses)?;
     // From which noise on anything is lost, and whether the signs are what is lost.
     let all = every(&sizes);
-    let dropped = outcomes.above(&all.iter().copied().map(lost).collect::<Vec<_>>(), 0.0)?;
+    let dropped = outcomes.above(&all.iter().map(lost).collect::<Vec<_>>(), 0.0)?;
     let signs: Vec<Pair> = all
         .iter()
         .map(|&(d, tau)| {
@@ -117,19 +111,8 @@ fn noise_fragility(table: &Table) -> Result<Verdict> {
         })
         .collect();
     let saved = outcomes.above(&signs, 0.0)?;
-    let chosen = |flags: &[bool]| {
-        let words: Vec<String> = all
-            .iter()
-            .zip(flags)
-            .filter(|(_, flag)| **flag)
-            .map(|((d, tau), _)| format!("τ = {tau} at density {d:.3}"))
-            .collect();
-        if words.is_empty() {
-            "none".into()
-        } else {
-            words.join(", ")
-        }
-    };
+    let case_words = |(d, tau): &(f64, f64)| format!("τ = {tau} at density {d:.3}");
+    let chosen = |flags: &[bool]| listed(comparison::shown(&all, flags).map(case_words), ", ");
     hypotheses.push(
         "the learning rate is chosen on pilot seeds of their own, one for a network of a density with all its noises"
             .into(),
@@ -147,7 +130,7 @@ fn noise_fragility(table: &Table) -> Result<Verdict> {
             let kept = Pair::new(TICKET, arm(TICKET, Control::NoiseKeepingSigns(tau)), density);
             lines.push(format!(
                 "τ = {tau} at density {density:.3} costs {}, with signs kept {}",
-                points(&outcomes.difference(&lost((density, tau)))?)?,
+                points(&outcomes.difference(&lost(&(density, tau)))?)?,
                 points(&outcomes.difference(&kept)?)?
             ));
         }
@@ -157,12 +140,8 @@ fn noise_fragility(table: &Table) -> Result<Verdict> {
     let decision = if shown.len() == cases.len() {
         Decision::Holds
     } else if !shown.is_empty() {
-        let words: Vec<String> = shown
-            .iter()
-            .map(|(d, tau)| format!("τ = {tau} at density {d:.3}"))
-            .collect();
         Decision::HoldsUnder {
-            condition: words.join(", "),
+            condition: listed(shown.iter().map(case_words), ", "),
         }
     } else if bounded.iter().all(|bounded| *bounded) {
         Decision::Fails
