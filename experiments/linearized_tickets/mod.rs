@@ -322,7 +322,7 @@ impl Experiment for LinearizedTickets {
 
     fn budget(&self) -> Budget {
         Budget {
-            seconds: 90,
+            seconds: 60,
             memory_mb: 300,
         }
     }
