@@ -97,6 +97,78 @@ fn best(rates: &[f64], values: &[f64]) -> Option<f64> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use std::sync::atomic::{AtomicUsize, Ordering};
+    use ticketsense::data::DataChoice;
+    use ticketsense::harness::figures::Figure;
+    use ticketsense::harness::{Budget, Cell, Claim, Experiment, Scale, compute_table};
+    use ticketsense::table::{Column, Row, Table};
+
+    static PREPARED: AtomicUsize = AtomicUsize::new(0);
+    static TRAINED: AtomicUsize = AtomicUsize::new(0);
+
+    /// The same setting in each of three cells.
+    struct Tuned;
+
+    impl Experiment for Tuned {
+        fn id(&self) -> &'static str {
+            "tuned"
+        }
+
+        fn question(&self) -> &'static str {
+            "How often is what a rate is chosen for made?"
+        }
+
+        fn columns(&self) -> &'static [Column] {
+            const COLUMNS: &[Column] = &[Column::real("rate", "1", "That was chosen.")];
+            COLUMNS
+        }
+
+        fn cells(&self, _: Scale) -> Vec<Cell> {
+            (0..3usize).map(|number| Cell::new().problem("seed", number)).collect()
+        }
+
+        fn run(&self, _: &Cell, context: &Context<'_>) -> Result<Vec<Row>> {
+            let tuning = Tuning {
+                kind: "tuned",
+                rates: &[1.0, 2.0, 3.0],
+                seeds: 2,
+            };
+            let prepare = |number: usize| {
+                PREPARED.fetch_add(1, Ordering::Relaxed);
+                Ok(number - FIRST_TUNING)
+            };
+            // The first rate is the best of one seed alone, the second that of the mean.
+            let rate = tuning.rate(context, "setting", prepare, |&seed, rate| {
+                TRAINED.fetch_add(1, Ordering::Relaxed);
+                Ok([[0.5, 0.9, 0.1], [0.9, 0.6, 0.1]][seed][rate as usize - 1])
+            })?;
+            Ok(vec![ticketsense::row![rate]])
+        }
+
+        fn claims(&self) -> &'static [Claim] {
+            &[]
+        }
+
+        fn draw(&self, _: &Table) -> Result<Figure> {
+            Err(Error::argument("figure", "none", "asked for"))
+        }
+
+        fn budget(&self) -> Budget {
+            Budget {
+                seconds: 1,
+                memory_mb: 1,
+            }
+        }
+    }
+
+    #[test]
+    fn what_a_rate_is_chosen_for_is_made_once_a_seed_and_trained_once_a_rate_for_all_cells() {
+        let table = compute_table(&Tuned, Scale::Smoke, 0, &DataChoice::Digits).unwrap();
+        assert!(table.iter().all(|row| row.real("rate").unwrap() == 2.0));
+        assert_eq!(table.len(), 3);
+        assert_eq!(PREPARED.load(Ordering::Relaxed), 2);
+        assert_eq!(TRAINED.load(Ordering::Relaxed), 6);
+    }
 
     #[test]
     fn the_first_of_the_best_rates_is_chosen() {
