@@ -21,6 +21,7 @@ mod net_trim;
 mod paths;
 mod patterns;
 mod recovered;
+mod remaining;
 mod retraining;
 mod run;
 mod samples;
@@ -28,6 +29,7 @@ mod scored;
 mod select;
 mod stages;
 mod structured;
+mod threshold;
 
 #[cfg(test)]
 mod branch_tests;

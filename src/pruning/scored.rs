@@ -2,8 +2,8 @@
 
 use super::allocation::{Allocation, exponential};
 use super::criteria::{Criterion, CriterionInput};
+use super::remaining::Remaining;
 use super::run::emptied;
-use super::select::{keep_highest, keep_highest_together};
 use crate::error::{Error, Result};
 use crate::networks::Slot;
 use crate::support::{Density, Mask};
@@ -67,7 +67,8 @@ impl ScoredPruning {
     /// criterion that compares with initial values is given nothing else. Otherwise as [`Allocation::counts`] and
     /// [`Criterion::scores`].
     ///
-    /// Cost: `rounds` times the scores, and a selection over the weights.
+    /// Cost: `rounds` times the scores, and a selection over the weights that are left; SynFlow's scores cost what is left
+    /// as well.
     pub fn prune(&self, input: &CriterionInput<'_>) -> Result<ScoredMask> {
         if self.rounds == 0 {
             return Err(Error::argument("rounds", "at least 1", self.rounds));
@@ -108,22 +109,16 @@ impl ScoredPruning {
         let schedule: Vec<Vec<usize>> = pairs
             .map(|(&left, &last)| exponential(left, last, self.rounds))
             .collect();
-        let ranges: Vec<_> = slots.iter().map(|slot| slot.range.clone()).collect();
-        let (mut mask, mut theta) = (input.mask.clone(), input.theta.to_vec());
+        input.check()?;
+        self.criterion.check(input.network)?;
+        let mut remaining = Remaining::new(layout, input.mask, input.theta, global);
+        let mut scores = Vec::new();
         for round in 0..self.rounds {
-            mask.apply(&mut theta)?;
-            let scores = self.criterion.scores(&CriterionInput {
-                theta: &theta,
-                mask: &mask,
-                ..input.clone()
-            })?;
+            self.criterion.rescore(input, &remaining, &mut scores)?;
             let counts: Vec<usize> = schedule.iter().map(|counts| counts[round]).collect();
-            mask = if global {
-                keep_highest_together(&mask, &scores, &ranges, counts[0])?
-            } else {
-                keep_highest(&mask, &scores, &ranges, &counts)?
-            };
+            remaining.keep(&scores, &counts);
         }
+        let mask = remaining.mask(input.mask);
         let (samples, classes) = (input.training.inputs.rows(), input.network.classes());
         Ok(ScoredMask {
             emptied: emptied(layout, &mask),
@@ -137,6 +132,7 @@ impl ScoredPruning {
 mod tests {
     use super::*;
     use crate::networks::{Array, Initialisation, Loss, Network};
+    use crate::pruning::keep_highest_together;
     use crate::seed::Seed;
     use crate::training::Examples;
 

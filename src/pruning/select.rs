@@ -1,9 +1,9 @@
 //! From scores to masks: exactly as many survivors as asked for, ties by index.
 
+use super::threshold::Bar;
 use crate::error::{Error, Result};
 use crate::support::Mask;
 use crate::theory::imp_density::pruned_in_round;
-use std::cmp::Ordering;
 use std::ops::Range;
 
 /// Over which weights the scores compete.
@@ -151,27 +151,14 @@ fn unpruned(layers: &[Range<usize>]) -> Vec<LayerRate> {
 }
 
 /// Of `kept`, leaves the `keep` of largest score in the mask, ties by index.
-///
-/// The score of the last that stays is found first, and then one pass sets the bits: nothing is sorted.
 fn retain(mask: &mut Mask, kept: Vec<usize>, keep: usize, scores: &[f64]) {
     if keep >= kept.len() {
         return;
     }
-    let mut ranked: Vec<f64> = kept.iter().map(|&i| scores[i]).collect();
-    let (_, &mut bar, _) = ranked.select_nth_unstable_by(keep.saturating_sub(1), |a, b| b.total_cmp(a));
-    let above = kept.iter().filter(|&&i| scores[i].total_cmp(&bar).is_gt()).count();
-    let mut equals = keep.saturating_sub(above);
-    for i in kept {
-        let stays = match scores[i].total_cmp(&bar) {
-            Ordering::Greater => keep > 0,
-            Ordering::Equal => {
-                let stays = equals > 0;
-                equals -= usize::from(stays);
-                stays
-            }
-            Ordering::Less => false,
-        };
-        mask.set(i, stays);
+    let ranked: Vec<f64> = kept.iter().map(|&i| scores[i]).collect();
+    let mut bar = Bar::of(&ranked, keep);
+    for (i, score) in kept.into_iter().zip(ranked) {
+        mask.set(i, bar.admits(score));
     }
 }
 

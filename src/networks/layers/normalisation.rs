@@ -6,6 +6,7 @@
 use super::gradients::Gradients;
 use super::{Memory, Mode};
 use crate::networks::array::Array;
+use crate::networks::layout::Slot;
 use crate::networks::real::Real;
 use crate::networks::value::Value;
 
@@ -46,6 +47,24 @@ pub struct Normalisation {
 }
 
 impl Normalisation {
+    /// In evaluation a batch normalisation is a map of single entries, `x ↦ a (x − mean) + β` with one slope
+    /// `a = γ / √(variance + ε)` a channel: these slopes. None for normalisations over the entries of a sample.
+    ///
+    /// # Panics
+    /// When the slots or parameters are not those of the network: a bug of the caller.
+    pub fn slopes<T: Real>(&self, slots: &[Slot], theta: &[T]) -> Option<Vec<f64>> {
+        let NormalisedOver::Batch { variance, .. } = self.over else {
+            return None;
+        };
+        let values = |slot: usize| theta[slots[slot].range.clone()].iter().map(|v| v.to_f64());
+        let pairs = values(self.scale).zip(values(variance));
+        Some(
+            pairs
+                .map(|(scale, variance)| scale / (variance + EPSILON).sqrt())
+                .collect(),
+        )
+    }
+
     /// A row of one entry a channel, for every position of `batch` samples.
     fn spread<T: Real, V: Value<T>>(&self, channels: &V, batch: usize) -> V {
         channels.linear(|row| {

@@ -10,10 +10,13 @@ mod surgeon;
 mod synflow;
 
 #[cfg(test)]
+mod point;
+#[cfg(test)]
 mod tests;
 
 pub use surgeon::BrainSurgeon;
 
+use super::remaining::Remaining;
 use crate::error::{Error, Result};
 use crate::networks::{Loss, Network};
 use crate::seed::Seed;
@@ -49,7 +52,7 @@ pub enum Criterion {
     /// `|θ_i| ∂R/∂|θ_i|` with R the sum of the outputs, for an input of ones, of the network of absolute weights with
     /// activations and biases left out (SynFlow: Tanaka et al., NeurIPS 2020). No data are seen. In a chain of layers the
     /// scores of every layer have the same sum R, so that no layer is emptied while another has more to give; meant for
-    /// many rounds.
+    /// many rounds. Batch normalisation is the factor `|γ|/√(variance + ε)` of each channel, with its running variance.
     SynFlow,
     /// `|θ_i − θ_{0,i}|`: how far training has moved a weight from its initial value (Zhou et al., NeurIPS 2019, the mask
     /// criterion *movement*). Not the movement pruning of Sanh et al. (NeurIPS 2020), which sums `−g θ` over the steps of
@@ -88,7 +91,7 @@ impl CriterionInput<'_> {
         self.theta.iter().map(|&v| f64::from(v)).collect()
     }
 
-    fn check(&self) -> Result<()> {
+    pub(super) fn check(&self) -> Result<()> {
         let parameters = self.network.layout().len();
         for (what, length) in [
             ("parameters", self.theta.len()),
@@ -141,9 +144,9 @@ impl Criterion {
     /// Refuses a network to which the criterion does not apply, before anything is trained.
     ///
     /// # Errors
-    /// [`Error::Argument`] naming both for [`Criterion::SynFlow`] of a network with normalisations, attention, recurrent
-    /// cells or embeddings, of which the network of absolute weights is no linear map, and for [`Criterion::Grasp`] of one
-    /// that does not end in a dense layer.
+    /// [`Error::Argument`] naming both for [`Criterion::SynFlow`] of a network with layer or group normalisation,
+    /// attention, recurrent cells or embeddings, of which the network of absolute weights is no linear map, and for
+    /// [`Criterion::Grasp`] of one that does not end in a dense layer.
     pub fn check(self, network: &Network) -> Result<()> {
         match self {
             Criterion::SynFlow => synflow::check(network),
@@ -213,6 +216,39 @@ impl Criterion {
             Criterion::Movement => Ok(magnitude::movement(input)),
             Criterion::MagnitudeIncrease => Ok(magnitude::increase(input)),
             Criterion::OptimalBrainSurgeon => BrainSurgeon::default().scores(input),
+        }
+    }
+
+    /// Writes a score for every weight that is left of those in the mask of `input`.
+    ///
+    /// Errors as [`Criterion::scores`] of an input that fits, and [`Error::NotFinite`] for a score that is no number.
+    /// Cost: as [`Criterion::scores`], and of what is left alone for [`Criterion::SynFlow`].
+    pub(super) fn rescore(
+        self,
+        input: &CriterionInput<'_>,
+        remaining: &Remaining,
+        scores: &mut Vec<f64>,
+    ) -> Result<()> {
+        if self == Criterion::SynFlow {
+            return synflow::rescore(input.network, input.theta, remaining, scores);
+        }
+        let (mask, mut theta) = (remaining.mask(input.mask), input.theta.to_vec());
+        mask.apply(&mut theta)?;
+        let all = self.scores(&CriterionInput {
+            theta: &theta,
+            mask: &mask,
+            ..input.clone()
+        })?;
+        scores.clear();
+        let left = remaining.entries().iter();
+        scores.extend(left.map(|entry| all[entry.index as usize]));
+        match scores.iter().position(|score| !score.is_finite()) {
+            None => Ok(()),
+            Some(place) => Err(Error::NotFinite {
+                what: "scores".into(),
+                index: remaining.entries()[place].index as usize,
+                value: scores[place],
+            }),
         }
     }
 }

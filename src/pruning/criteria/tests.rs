@@ -1,107 +1,10 @@
+use super::point::{Point, image_networks};
 use super::*;
 use crate::linearize::{Biases, Linearisation, RowTransform};
-use crate::networks::derivative_cases::{Case, every_case, normal};
-use crate::networks::{Activation, Array, ImageShape, NetworkBuilder, Padding, PoolingKind};
+use crate::networks::derivative_cases::Case;
+use crate::networks::{Activation, Array, ImageShape};
 use crate::operators::MeasurementOperator;
 use nalgebra::DMatrix;
-use proptest::prelude::*;
-
-/// A network at a random point with samples, in single precision as criteria take them and in double precision of equal
-/// value.
-struct Point {
-    network: Network,
-    theta: Vec<f32>,
-    initial: Vec<f32>,
-    mask: Mask,
-    inputs: Array<f32>,
-    labels: Vec<usize>,
-}
-
-impl Point {
-    fn of(case: Case, density: f64) -> Self {
-        let name = case.network.name().to_string();
-        let mut mask = case.network.layout().full_mask();
-        let mut rng = Seed::root(7).stream(&name).rng();
-        for &weight in case.network.layout().weights().indices() {
-            mask.set(weight, rng.random::<f64>() < density);
-        }
-        let mut theta: Vec<f32> = case.theta.iter().map(|&v| v as f32).collect();
-        mask.apply(&mut theta).unwrap();
-        Point {
-            initial: normal(&Seed::root(8), &name, theta.len())
-                .iter()
-                .map(|&v| v as f32)
-                .collect(),
-            theta,
-            mask,
-            inputs: case.inputs.convert(),
-            labels: case.labels,
-            network: case.network,
-        }
-    }
-
-    fn new(preset: &str, density: f64) -> Self {
-        Point::of(Case::new(preset), density)
-    }
-
-    fn input(&self, loss: Loss) -> CriterionInput<'_> {
-        CriterionInput {
-            network: &self.network,
-            theta: &self.theta,
-            mask: &self.mask,
-            initial: &self.initial,
-            loss,
-            training: Examples::labelled(&self.inputs, &self.labels),
-            seed: Seed::root(9),
-        }
-    }
-
-    fn double(&self) -> Vec<f64> {
-        self.theta.iter().map(|&v| f64::from(v)).collect()
-    }
-
-    fn loss_at(&self, theta: &[f64], loss: Loss) -> f64 {
-        self.network
-            .loss(theta, &self.inputs.convert(), &self.labels, loss)
-            .unwrap()
-    }
-
-    /// Half the squared gradient over the kept weights, of outputs divided by the temperature: softmax and its error written
-    /// out, and multiplied by the temperature so that values are of order one.
-    fn speed_at(&self, theta: &[f64], loss: Loss) -> f64 {
-        let inputs = self.inputs.convert();
-        let gradient = match loss {
-            Loss::CrossEntropy => {
-                let outputs = self.network.outputs(theta, &inputs).unwrap();
-                let samples = self.labels.len() as f64;
-                let error = Array::from_fn(self.labels.len(), outputs.columns(), |r, c| {
-                    let powers: Vec<f64> = outputs.row(r).iter().map(|f| (f / grasp::TEMPERATURE).exp()).collect();
-                    let target = if self.labels[r] == c { 1.0 } else { 0.0 };
-                    (powers[c] / powers.iter().sum::<f64>() - target) / samples
-                });
-                self.network.jacobian_transpose_vector(theta, &error, &inputs).unwrap()
-            }
-            _ => self.network.gradient(theta, &inputs, &self.labels, loss).unwrap().1,
-        };
-        let weights = self.network.layout().weights();
-        let kept = weights.indices().iter().filter(|&&i| self.mask.keeps(i));
-        kept.map(|&i| 0.5 * gradient[i] * gradient[i]).sum()
-    }
-
-    /// The derivative of `of` along weight `i`, by central differences of two widths (Richardson): the error is of fourth
-    /// order in the width.
-    fn derivative(&self, i: usize, of: impl Fn(&[f64]) -> f64) -> f64 {
-        let slope = |h: f64| {
-            let mut theta = self.double();
-            theta[i] += h;
-            let above = of(&theta);
-            theta[i] -= 2.0 * h;
-            (above - of(&theta)) / (2.0 * h)
-        };
-        let h = 1e-3;
-        (4.0 * slope(h) - slope(2.0 * h)) / 3.0
-    }
-}
 
 /// Differences of width 1e-3 leave `h⁴ = 1e-12` times a fifth derivative, which is below 1e3 for these values of order 1,
 /// and `ε/h = 1e-12` of rounding.
@@ -160,6 +63,59 @@ fn grasp_is_the_slope_of_the_squared_gradient_with_the_sign_that_keeps_speed() {
 }
 
 #[test]
+fn snip_and_grasp_of_a_residual_network_with_batch_normalisation_are_slopes_too() {
+    let image = ImageShape {
+        channels: 1,
+        height: 4,
+        width: 4,
+    };
+    let network = Network::preset("resnet-20:tanh", image, 4).unwrap();
+    let point = Point::of(Case::of(network, "resnet"), 0.7);
+    let input = point.input(Loss::CrossEntropy);
+    let weights = point.network.layout().weights();
+    let looked_at = weights
+        .indices()
+        .iter()
+        .copied()
+        .filter(|&i| point.mask.keeps(i))
+        .step_by(23_917);
+    // The change from one width to half of it is 15/16 of the error of the wider; both are far below the slopes.
+    let compare = |i: usize, score: f64, scale: f64, of: &dyn Fn(&[f64]) -> f64| {
+        let [wide, narrow] = [4e-3, 2e-3].map(|h| point.derivative_by(h, i, of));
+        let (slope, weight) = (narrow, f64::from(point.theta[i]));
+        let error = (wide - narrow).abs() + 1e-12 * scale / 2e-3;
+        assert!(
+            (score - slope * weight).abs() <= error * weight.abs(),
+            "{i}: {score} {slope} {error}"
+        );
+        (score.abs(), error * weight.abs())
+    };
+    let snip = Criterion::GradientWeight.scores(&input).unwrap();
+    let grasp = Criterion::Grasp.scores(&input).unwrap();
+    let (mut sizes, mut errors) = ([0.0; 2], [0.0; 2]);
+    for i in looked_at {
+        let square = grasp::TEMPERATURE * grasp::TEMPERATURE;
+        let found = [
+            compare(i, -snip[i], 2.0, &|theta| point.loss_at(theta, Loss::CrossEntropy)),
+            compare(
+                i,
+                square * grasp[i],
+                point.speed_at(&point.double(), Loss::CrossEntropy),
+                &|theta| point.speed_at(theta, Loss::CrossEntropy),
+            ),
+        ];
+        for (place, (size, error)) in found.into_iter().enumerate() {
+            sizes[place] += size;
+            errors[place] += error;
+        }
+    }
+    assert!(
+        (0..2).all(|place| errors[place] < 1e-3 * sizes[place]),
+        "{sizes:?} {errors:?}"
+    );
+}
+
+#[test]
 fn samples_beyond_one_chunk_count_the_same() {
     let point = Point::new("mlp:4:tanh", 0.8);
     let many = Array::from_fn(2500, 6, |r, c| point.inputs.row(r % 9)[c]);
@@ -177,152 +133,6 @@ fn samples_beyond_one_chunk_count_the_same() {
         // Two sums of 2,500 terms of order one in different orders.
         assert!((score + gradient * f64::from(*weight)).abs() <= 2500.0 * f64::EPSILON);
     }
-}
-
-/// Chains and residual layers, with the activations that SynFlow leaves out and without.
-fn positive_pair(build: impl Fn(Activation) -> Network) -> (Network, Network) {
-    (build(Activation::Tanh), build(Activation::Linear))
-}
-
-fn image_networks(activation: Activation) -> Vec<Network> {
-    let image = ImageShape {
-        channels: 2,
-        height: 5,
-        width: 4,
-    };
-    let start = |name: &str| NetworkBuilder::new(name, image).unwrap();
-    vec![
-        start("maxima")
-            .convolution(3, 3, 1, Padding::Zero(1))
-            .unwrap()
-            .activation(activation)
-            .pool(PoolingKind::Largest, 2, 2)
-            .unwrap()
-            .dense(4)
-            .unwrap()
-            .build()
-            .unwrap(),
-        start("residual")
-            .convolution(3, 3, 1, Padding::Circular(1))
-            .unwrap()
-            .residual(|b| b.activation(activation).convolution(3, 3, 1, Padding::Zero(1)), Ok)
-            .unwrap()
-            .residual(
-                |b| b.activation(activation).convolution(5, 3, 2, Padding::Zero(1)),
-                |b| b.convolution(5, 1, 2, Padding::Zero(0)),
-            )
-            .unwrap()
-            .pool_all(PoolingKind::Mean)
-            .unwrap()
-            .dense(4)
-            .unwrap()
-            .build()
-            .unwrap(),
-    ]
-}
-
-#[test]
-fn synflow_is_weight_times_gradient_of_the_linear_network_of_absolute_weights() {
-    let mut pairs = vec![
-        positive_pair(|activation| Network::preset(&format!("mlp:7-5:{activation}"), 6, 4).unwrap()),
-        positive_pair(|activation| Network::preset(&format!("mlp:20-9-3:{activation}"), 6, 4).unwrap()),
-    ];
-    pairs.extend(
-        image_networks(Activation::Tanh)
-            .into_iter()
-            .zip(image_networks(Activation::Linear)),
-    );
-    for (network, linear) in pairs {
-        let name = network.name().to_string();
-        let point = Point::of(Case::of(network, &name), 0.5);
-        let scores = Criterion::SynFlow.scores(&point.input(Loss::Squared)).unwrap();
-        let mut absolute: Vec<f64> = point.double().iter().map(|v| v.abs()).collect();
-        for slot in linear.layout().unpruned_slots() {
-            absolute[slot.range.clone()].fill(0.0);
-        }
-        let ones = Array::from_fn(1, linear.inputs(), |_, _| 1.0);
-        let all = Array::from_fn(1, linear.classes(), |_, _| 1.0);
-        let slopes = linear.jacobian_transpose_vector(&absolute, &all, &ones).unwrap();
-        for (i, score) in scores.iter().enumerate() {
-            let expected = slopes[i] * absolute[i];
-            // Sums of positive terms, a few hundred along any path.
-            assert!((score - expected).abs() <= 1e3 * f64::EPSILON * expected, "{name} {i}");
-        }
-    }
-}
-
-proptest! {
-    #[test]
-    fn what_flows_through_one_layer_of_a_chain_flows_through_every_other(
-        widths in prop::collection::vec(1usize..9, 1..5), density in 0.3f64..1.0, seed in any::<u64>(),
-    ) {
-        let words: Vec<String> = widths.iter().map(usize::to_string).collect();
-        let network = Network::preset(&format!("mlp:{}", words.join("-")), 6, 4).unwrap();
-        let mut rng = Seed::root(seed).rng();
-        let mut mask = network.layout().full_mask();
-        for &weight in network.layout().weights().indices() {
-            mask.set(weight, rng.random::<f64>() < density);
-        }
-        let mut theta: Vec<f32> = (0..network.layout().len()).map(|_| rng.random::<f32>() - 0.5).collect();
-        mask.apply(&mut theta).unwrap();
-        let (inputs, labels) = (Array::from_fn(1, 6, |_, _| 0.0), [0]);
-        let scores = Criterion::SynFlow.scores(&CriterionInput {
-            network: &network,
-            theta: &theta,
-            mask: &mask,
-            initial: &theta,
-            loss: Loss::CrossEntropy,
-            training: Examples::labelled(&inputs, &labels),
-            seed: Seed::root(0),
-        }).unwrap();
-        let sums: Vec<f64> = network.layout().weight_slots().map(|s| scores[s.range.clone()].iter().sum()).collect();
-        for sum in &sums {
-            // Positive terms: each of at most six layers adds fewer than 100 roundings.
-            prop_assert!((sum - sums[0]).abs() <= 600.0 * f64::EPSILON * sums[0]);
-        }
-        // What is live on paths is what has a share.
-        let paths = crate::pruning::LivePaths::of(&network, &mask).unwrap();
-        for &weight in network.layout().weights().indices() {
-            prop_assert_eq!(scores[weight] > 0.0, paths.live().keeps(weight) && theta[weight] != 0.0);
-        }
-    }
-}
-
-#[test]
-fn synflow_refuses_what_is_no_linear_map_and_names_both_sides() {
-    let mut refused = 0;
-    for (name, case) in every_case() {
-        if let Err(error) = Criterion::SynFlow.check(&case.network) {
-            let text = error.to_string();
-            assert!(text.contains("synflow") && text.contains(case.network.name()), "{text}");
-            refused += 1;
-        } else {
-            let point = Point::of(case, 0.7);
-            let scores = Criterion::SynFlow.scores(&point.input(Loss::Squared)).unwrap();
-            assert!(scores.iter().all(|score| score.is_finite() && *score >= 0.0), "{name}");
-        }
-    }
-    assert!(refused > 3);
-    let network = Network::preset("mlp:4", 6, 4).unwrap();
-    let point = Point::new("mlp:4", 1.0);
-    let huge = vec![f32::MAX; network.layout().len()];
-    let deep = Network::preset("mlp:4-4-4-4-4-4-4-4-4", 6, 4).unwrap();
-    let overflow = CriterionInput {
-        network: &deep,
-        theta: &vec![f32::MAX; deep.layout().len()],
-        initial: &vec![f32::MAX; deep.layout().len()],
-        mask: &deep.layout().full_mask(),
-        ..point.input(Loss::Squared)
-    };
-    assert!(matches!(
-        Criterion::SynFlow.scores(&overflow),
-        Err(Error::Numerical { .. })
-    ));
-    let short = CriterionInput {
-        theta: &huge[1..],
-        ..point.input(Loss::Squared)
-    };
-    assert!(matches!(Criterion::Magnitude.scores(&short), Err(Error::Shape { .. })));
 }
 
 #[test]
