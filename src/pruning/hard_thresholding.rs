@@ -184,6 +184,21 @@ impl HardThresholding {
     }
 }
 
+/// Refuses counts that are not one a layer, or more than it has.
+pub(super) fn check_counts(layout: &Layout, counts: &[usize]) -> Result<()> {
+    let layers = layout.weight_slots().count();
+    if layers != counts.len() {
+        return Err(Error::shape("counts a layer", layers, counts.len()));
+    }
+    for (slot, &count) in layout.weight_slots().zip(counts) {
+        if count > slot.len() {
+            let expected = format!("at most {}", slot.len());
+            return Err(Error::argument(format!("count of {}", slot.name), expected, count));
+        }
+    }
+    Ok(())
+}
+
 /// The thresholds with what they have kept.
 struct Threshold {
     layers: Vec<(Range<usize>, usize)>,
@@ -196,18 +211,9 @@ struct Threshold {
 
 impl Threshold {
     fn new(layout: &Layout, counts: &[usize], from: &[f32]) -> Result<Self> {
-        let slots: Vec<_> = layout.weight_slots().collect();
-        if slots.len() != counts.len() {
-            return Err(Error::shape("counts a layer", slots.len(), counts.len()));
-        }
-        for (slot, &count) in slots.iter().zip(counts) {
-            if count > slot.len() {
-                let expected = format!("at most {}", slot.len());
-                return Err(Error::argument(format!("count of {}", slot.name), expected, count));
-            }
-        }
-        let layers = slots
-            .iter()
+        check_counts(layout, counts)?;
+        let layers = layout
+            .weight_slots()
             .zip(counts)
             .map(|(slot, &count)| (slot.range.clone(), count));
         let mut threshold = Threshold {

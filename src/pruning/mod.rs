@@ -17,6 +17,7 @@ mod imp;
 mod makers;
 mod mask_report;
 mod mode_connectivity;
+mod movement_pruning;
 mod net_trim;
 mod paths;
 mod patterns;
@@ -40,6 +41,8 @@ mod hard_thresholding_tests;
 #[cfg(test)]
 mod imp_tests;
 #[cfg(test)]
+mod movement_pruning_tests;
+#[cfg(test)]
 mod retraining_tests;
 #[cfg(test)]
 mod small_samples;
@@ -58,6 +61,7 @@ pub use imp::{ImpData, ImpPlan};
 pub use makers::{KeptUnits, MadeMask, MaskMaker, MaskRequest, Missing, SeenColumns, Setting};
 pub use mask_report::MaskReport;
 pub use mode_connectivity::{Barrier, PathErrors, PathSamples, Siblings, even_path, path_errors, train_siblings};
+pub use movement_pruning::{MovementPruned, MovementPruning};
 pub use net_trim::{
     LayerSensing, PlantedInputs, PlantedRows, PlantedRowsOutcome, SparseRows, Spread, TrimOrder, TrimRequest, Trimmed,
     TrimmedBy, net_trim,
