@@ -2,6 +2,9 @@
 //! of interleaved repetitions, so that a busy machine slows both sides alike.
 //!
 //! `cargo bench --bench criteria`
+//!
+//! The last rows tell how near pruning in rounds is to memory: beside it stands a plain copy of what every round has to read
+//! and write, 16 bytes for each weight that is left.
 
 use std::time::Instant;
 use ticketsense::Seed;
@@ -58,6 +61,18 @@ fn main() -> ticketsense::Result<()> {
         allocation: Allocation::Global,
         rounds: 100,
     };
+    let lists: Vec<usize> = (0..rounds.rounds)
+        .map(|round| {
+            (network.layout().prunable() as f64 * rounds.density.powf(round as f64 / rounds.rounds as f64)) as usize
+        })
+        .collect();
+    let (from, mut to) = (vec![1_u64; 2 * lists[0]], vec![0_u64; 2 * lists[0]]);
+    let copies = || {
+        for &left in &lists {
+            to[..2 * left].copy_from_slice(std::hint::black_box(&from[..2 * left]));
+            std::hint::black_box(&mut to);
+        }
+    };
     let score = |criterion: Criterion| drop(criterion.scores(&input));
     let rows = [
         ("snip / a gradient", medians(|| score(Criterion::Snip), gradient)),
@@ -81,6 +96,10 @@ fn main() -> ticketsense::Result<()> {
             medians(|| drop(rounds.prune(&input)), || (0..100).for_each(|_| single())),
         ),
         (
+            "synflow pruning in 100 rounds / copies of its lists",
+            medians(|| drop(rounds.prune(&input)), copies),
+        ),
+        (
             "optimal brain damage / 10 gradients",
             medians(
                 || score(Criterion::OptimalBrainDamage),
@@ -97,5 +116,8 @@ fn main() -> ticketsense::Result<()> {
             time / passes
         );
     }
+    let start = Instant::now();
+    Criterion::OptimalBrainSurgeon.scores(&input)?;
+    println!("optimal brain surgeon, once: {:.2} s", start.elapsed().as_secs_f64());
     Ok(())
 }

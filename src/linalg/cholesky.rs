@@ -4,10 +4,11 @@
 //! method append one column and delete one column at a time; refactoring each time would cost `k³/3` instead of `k²`.
 
 use super::columns::inner_products;
-use super::dense::{as_faer, dot, norm, sequential};
+use super::dense::{as_faer, as_faer_mut, dot, norm, sequential};
 use crate::error::{Error, Result};
-use faer::Side;
+use faer::linalg::triangular_inverse::invert_lower_triangular;
 use faer::prelude::Solve;
+use faer::{Par, Side};
 use nalgebra::DMatrix;
 use pulp::{Arch, Simd, WithSimd};
 
@@ -305,6 +306,29 @@ impl UpdatableCholesky {
     }
 }
 
+/// The diagonal of `G⁻¹` for a symmetric positive definite `G`, of which the lower triangle is read: the squared lengths of
+/// the columns of `L⁻¹`.
+///
+/// # Errors
+/// [`Error::Shape`] when `G` is not square, [`Error::Numerical`] when a pivot is not positive. Cost: `2k³/3` operations in
+/// blocks.
+pub fn inverse_diagonal(g: &DMatrix<f64>) -> Result<Vec<f64>> {
+    let order = g.nrows();
+    if g.ncols() != order {
+        let got = format!("{order}×{}", g.ncols());
+        return Err(Error::shape("positive definite matrix", "as many columns as rows", got));
+    }
+    if order == 0 {
+        return Ok(Vec::new());
+    }
+    let factor = sequential(|| as_faer(g).llt(Side::Lower))
+        .map_err(|e| Error::numerical("Cholesky factorisation", format!("{e:?}")))?;
+    let mut inverse = DMatrix::zeros(order, order);
+    invert_lower_triangular(as_faer_mut(&mut inverse), factor.L(), Par::Seq);
+    let columns = inverse.as_slice().chunks_exact(order).enumerate();
+    Ok(columns.map(|(j, column)| dot(&column[j..], &column[j..])).collect())
+}
+
 /// Solves `G x = b` for a symmetric positive definite `G`, of which the lower triangle is read.
 ///
 /// # Errors
@@ -397,6 +421,30 @@ mod tests {
         let k = factor.order();
         let r = DMatrix::from_fn(k, k, |i, j| if i <= j { factor.column(j)[i] } else { 0.0 });
         r.transpose() * r
+    }
+
+    #[test]
+    fn the_diagonal_of_an_inverse_is_what_solving_for_unit_vectors_finds() {
+        for order in [0, 1, 2, 7, 65, 130] {
+            let a = DMatrix::from_fn(order + 3, order, |i, j| ((i * 31 + j * 17 + i * j) as f64).sin());
+            let mut g = a.transpose() * &a;
+            (0..order).for_each(|i| g[(i, i)] += 1.0);
+            let diagonal = inverse_diagonal(&g).unwrap();
+            assert_eq!(diagonal.len(), order);
+            for (j, found) in diagonal.iter().enumerate() {
+                let mut unit = vec![0.0; order];
+                unit[j] = 1.0;
+                let expected = solve_positive_definite(&g, &unit).unwrap()[j];
+                // Eigenvalues from 1 to the trace, some order², so much the condition.
+                let condition = 1.0 + g.trace();
+                assert!(
+                    (found - expected).abs() <= 10.0 * condition * f64::EPSILON * expected,
+                    "{order} {j}"
+                );
+            }
+        }
+        assert!(inverse_diagonal(&DMatrix::zeros(2, 3)).is_err());
+        assert!(inverse_diagonal(&DMatrix::from_element(2, 2, 1.0)).is_err());
     }
 
     #[test]

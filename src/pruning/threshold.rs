@@ -119,7 +119,7 @@ fn bracket<R: Ranked>(values: &[R], keep: usize) -> (i64, i64) {
 fn divide<R: Ranked>(values: &[R], low: i64, high: i64) -> (usize, Vec<i64>) {
     const TOGETHER: usize = 8;
     let (mut above, mut used) = (0, 0);
-    let mut between = vec![0; values.len() / 8 + TOGETHER];
+    let mut between = vec![0; values.len() / 16 + TOGETHER];
     for chunk in values.chunks(TOGETHER) {
         if between.len() < used + TOGETHER {
             between.resize(2 * between.len(), 0);

@@ -3,7 +3,7 @@
 use super::CriterionInput;
 use super::damage::rows_of;
 use crate::error::{Error, Result};
-use crate::linalg::cholesky::{UpdatableCholesky, solve_positive_definite};
+use crate::linalg::cholesky::{inverse_diagonal, solve_positive_definite};
 use crate::linalg::dense::gram;
 use crate::linalg::{dot, norm};
 use crate::linearize::{Biases, Linearisation, SlotFactors};
@@ -46,20 +46,16 @@ impl BrainSurgeon {
     /// [`Criterion::scores`](super::Criterion::scores).
     ///
     /// Cost: `C` backward passes over the samples, then `n k²` and about `k³` operations for each block of `k` weights
-    /// (`n C k²` where positions share weights).
+    /// (`n C k²` where positions share weights); samples at which a unit is switched off cost nothing.
     pub fn scores(&self, input: &CriterionInput<'_>) -> Result<Vec<f64>> {
         let mut scores = vec![0.0; input.theta.len()];
         self.for_each_block(input, |block| {
             let Some(curvature) = &block.curvature else {
                 return Ok(());
             };
-            let factor = UpdatableCholesky::of(curvature, 0.0).ok_or_else(not_positive)?;
-            for (place, &q) in block.parameters.iter().enumerate() {
-                let mut unit = vec![0.0; block.parameters.len()];
-                unit[place] = 1.0;
-                factor.solve_lower(&mut unit);
+            for (&q, inverse) in block.parameters.iter().zip(inverse_diagonal(curvature)?) {
                 let weight = f64::from(input.theta[q]);
-                scores[q] = 0.5 * weight * weight / dot(&unit, &unit);
+                scores[q] = 0.5 * weight * weight / inverse;
             }
             Ok(())
         })?;
@@ -144,6 +140,9 @@ impl BrainSurgeon {
 
     /// `AᵀA + λ I`; none where A is zero.
     fn damped(&self, a: DMatrix<f64>) -> Option<DMatrix<f64>> {
+        if a.nrows() == 0 {
+            return None;
+        }
         let mut curvature = gram(&a);
         let mean = curvature.trace() / curvature.nrows() as f64;
         for i in 0..curvature.nrows() {
@@ -159,18 +158,18 @@ fn rows_into(slot: &SlotFactors<'_>, unit: usize, inputs: &[usize], samples: usi
     let scale = 1.0 / (samples as f64).sqrt();
     if positions == 1 {
         // The rows of one sample are multiples of its activations: one row has their length.
-        let sizes: Vec<f64> = signal.chunks_exact(classes).map(|row| scale * norm(row)).collect();
-        return DMatrix::from_fn(samples, inputs.len(), |s, j| sizes[s] * slot.activation(inputs[j])[s]);
+        let sizes = signal.chunks_exact(classes).map(|row| scale * norm(row)).enumerate();
+        // Where the unit is switched off, nothing is seen of its weights.
+        let seen: Vec<(usize, f64)> = sizes.filter(|(_, size)| *size > 0.0).collect();
+        let mut entries = Vec::with_capacity(seen.len() * inputs.len());
+        for &input in inputs {
+            let activation = slot.activation(input);
+            entries.extend(seen.iter().map(|&(sample, size)| size * activation[sample]));
+        }
+        return DMatrix::from_vec(seen.len(), inputs.len(), entries);
     }
     DMatrix::from_fn(samples * classes, inputs.len(), |row, j| {
         let activation = &slot.activation(inputs[j])[row / classes * positions..][..positions];
         scale * dot(&signal[row * positions..(row + 1) * positions], activation)
     })
-}
-
-fn not_positive() -> Error {
-    Error::numerical(
-        "optimal brain surgeon",
-        "a damped block of the curvature is not positive definite",
-    )
 }

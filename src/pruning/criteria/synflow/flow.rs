@@ -25,7 +25,7 @@ pub(super) struct Flow<'a, W> {
 }
 
 impl<W: Weights> Flow<'_, W> {
-    /// Adds to every score what flows from `input` to so many outputs through its weight.
+    /// Writes for every weight what flows from `input` to so many outputs through it.
     pub fn shares(&self, layers: &[Layer], input: Vec<f64>, outputs: usize, scores: &mut [f64]) {
         let tape = self.forwards(layers, input);
         self.backwards(layers, &tape, vec![1.0; outputs], false, scores);
@@ -136,10 +136,13 @@ impl<W: Weights> Flow<'_, W> {
             }
             (Layer::Dense(dense), _) => self.dense_back(dense, input, &signal, &mut before, scores),
             (Layer::Convolution(convolution), _) => {
+                let rows = convolution.to.channels * convolution.kernel * convolution.kernel;
+                let slot = convolution.weight;
+                (0..rows).for_each(|row| self.weights.clear(Run { slot, row }, convolution.from.channels, scores));
                 for_each_run(convolution, |run, from, to| {
                     let span = from..from + convolution.from.channels;
                     let own = before.get_mut(span.clone());
-                    self.weights.share(run, signal[to], &input[span], own, scores);
+                    self.weights.share::<false>(run, signal[to], &input[span], own, scores);
                 });
             }
             (Layer::Pooling(pooling), _) => {
@@ -162,7 +165,11 @@ impl<W: Weights> Flow<'_, W> {
         for (place, (x, signal)) in places.enumerate() {
             for (row, &signal) in signal.iter().enumerate() {
                 let own = before.get_mut(place * width..(place + 1) * width);
-                self.weights.share(Run { slot, row }, signal, x, own, scores);
+                let run = Run { slot, row };
+                match place {
+                    0 => self.weights.share::<true>(run, signal, x, own, scores),
+                    _ => self.weights.share::<false>(run, signal, x, own, scores),
+                }
             }
         }
     }

@@ -180,7 +180,8 @@ fn by_masks(input: &CriterionInput<'_>, counts: &[Vec<usize>], together: bool) -
             ..input.clone()
         };
         let scores = Criterion::SynFlow.scores(&now).unwrap();
-        let mut left = Vec::new();
+        // A buffer that holds something else is written over.
+        let mut left = vec![f64::NAN; 7000];
         let remaining = Remaining::new(input.network.layout(), &mask, input.theta, together);
         rescore(input.network, input.theta, &remaining, &mut left).unwrap();
         for (entry, score) in remaining.entries().iter().zip(&left) {

@@ -17,8 +17,25 @@ pub(super) trait Weights {
     /// one.
     fn dot(&self, run: Run, x: &[f64]) -> f64;
 
-    /// Adds `|w_i| s` to what goes on to the layer before, where that is wanted, and `|w_i| s x_i` to the scores.
-    fn share(&self, run: Run, signal: f64, x: &[f64], before: Option<&mut [f64]>, scores: &mut [f64]);
+    /// Makes the scores of a run of so many weights zero.
+    fn clear(&self, run: Run, width: usize, scores: &mut [f64]);
+
+    /// Adds `|w_i| s` to what goes on to the layer before, where that is wanted, and `|w_i| s x_i` to the scores, or when
+    /// `FIRST` writes it there.
+    fn share<const FIRST: bool>(
+        &self,
+        run: Run,
+        signal: f64,
+        x: &[f64],
+        before: Option<&mut [f64]>,
+        scores: &mut [f64],
+    );
+}
+
+/// A score that is written, or added to: the same where it was zero.
+#[inline(always)]
+fn put<const FIRST: bool>(score: &mut f64, share: f64) {
+    *score = if FIRST { share } else { *score + share };
 }
 
 /// Partial sums that a sum over a run is split into.
@@ -53,18 +70,30 @@ impl Weights for Every<'_> {
         sums.iter().sum::<f64>() + tail.sum::<f64>()
     }
 
+    fn clear(&self, run: Run, width: usize, scores: &mut [f64]) {
+        let first = self.first(run, width);
+        scores[first..first + width].fill(0.0);
+    }
+
     #[inline]
-    fn share(&self, run: Run, signal: f64, x: &[f64], before: Option<&mut [f64]>, scores: &mut [f64]) {
+    fn share<const FIRST: bool>(
+        &self,
+        run: Run,
+        signal: f64,
+        x: &[f64],
+        before: Option<&mut [f64]>,
+        scores: &mut [f64],
+    ) {
         let first = self.first(run, x.len());
         let own = first..first + x.len();
         let entries = self.theta[own.clone()].iter().zip(x).zip(&mut scores[own]);
         match before {
-            None => entries.for_each(|((w, x), score)| *score += f64::from(w.abs()) * signal * x),
+            None => entries.for_each(|((w, x), score)| put::<FIRST>(score, f64::from(w.abs()) * signal * x)),
             Some(before) => {
                 for (((w, x), score), before) in entries.zip(before) {
                     let share = f64::from(w.abs()) * signal;
                     *before += share;
-                    *score += share * x;
+                    put::<FIRST>(score, share * x);
                 }
             }
         }
@@ -91,14 +120,26 @@ impl Weights for Remaining {
         sums.iter().sum::<f64>() + tail.sum::<f64>()
     }
 
+    fn clear(&self, run: Run, _: usize, scores: &mut [f64]) {
+        scores[self.run(run.slot, run.row).0].fill(0.0);
+    }
+
     #[inline]
-    fn share(&self, run: Run, signal: f64, x: &[f64], before: Option<&mut [f64]>, scores: &mut [f64]) {
+    fn share<const FIRST: bool>(
+        &self,
+        run: Run,
+        signal: f64,
+        x: &[f64],
+        before: Option<&mut [f64]>,
+        scores: &mut [f64],
+    ) {
         let (span, first) = self.run(run.slot, run.row);
         let entries = self.entries()[span.clone()].iter().zip(&mut scores[span]);
         match before {
             None => {
                 for (entry, score) in entries {
-                    *score += f64::from(entry.size) * signal * x[(entry.index - first) as usize];
+                    let x = x[(entry.index - first) as usize];
+                    put::<FIRST>(score, f64::from(entry.size) * signal * x);
                 }
             }
             Some(before) => {
@@ -106,7 +147,7 @@ impl Weights for Remaining {
                     let place = (entry.index - first) as usize;
                     let share = f64::from(entry.size) * signal;
                     before[place] += share;
-                    *score += share * x[place];
+                    put::<FIRST>(score, share * x[place]);
                 }
             }
         }
