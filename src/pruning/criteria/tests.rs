@@ -147,6 +147,77 @@ fn movement_and_magnitude_increase_compare_with_the_initial_values() {
     assert_eq!(increase, [0.5, 0.0, 0.0, -1.0, -0.5, 0.5, 0.25, 0.0, 1.0, -1.0]);
 }
 
+#[test]
+fn damage_is_half_the_curvature_of_the_loss_in_outputs_carried_to_the_weights() {
+    for (preset, density) in [("mlp:5:tanh", 1.0), ("mlp:5-4:gelu", 0.6)] {
+        for loss in Loss::ALL {
+            let point = Point::new(preset, density);
+            let scores = Criterion::OptimalBrainDamage.scores(&point.input(loss)).unwrap();
+            let inputs = point.inputs.convert();
+            let outputs = |theta: &[f64]| point.network.outputs(theta, &inputs).unwrap();
+            let at = outputs(&point.double());
+            for &i in point.network.layout().weights().indices() {
+                let mut expected = 0.0;
+                for (sample, row) in at.iter_rows().enumerate() {
+                    let slopes: Vec<f64> = (0..row.len())
+                        .map(|class| point.derivative(i, |theta| outputs(theta).row(sample)[class]))
+                        .collect();
+                    let squares: f64 = slopes.iter().map(|slope| slope * slope).sum();
+                    expected += match loss {
+                        // The variance of the slopes under the class probabilities: diag(p) − ppᵀ.
+                        Loss::CrossEntropy => {
+                            let total: f64 = row.iter().map(|f| f.exp()).sum();
+                            let mean = |power: i32| -> f64 {
+                                let terms = row.iter().zip(&slopes);
+                                terms.map(|(f, slope)| f.exp() / total * slope.powi(power)).sum()
+                            };
+                            mean(2) - mean(1) * mean(1)
+                        }
+                        _ => squares,
+                    };
+                }
+                expected *= 0.5 * f64::from(point.theta[i]).powi(2) / point.labels.len() as f64;
+                // Slopes of order one, each by differences.
+                assert!(
+                    (scores[i] - expected).abs() <= 20.0 * DIFFERENCES,
+                    "{preset} {loss:?} {i}"
+                );
+            }
+        }
+    }
+}
+
+#[test]
+fn magnitudes_are_sizes_and_random_scores_are_uniform_numbers_of_their_seed() {
+    let point = Point::new("mlp:40-30", 0.8);
+    let input = point.input(Loss::CrossEntropy);
+    let sizes = Criterion::Magnitude.scores(&input).unwrap();
+    assert!(
+        sizes
+            .iter()
+            .zip(&point.theta)
+            .all(|(size, weight)| *size == f64::from(weight.abs()))
+    );
+    let draw = |number| {
+        let input = CriterionInput {
+            seed: Seed::root(number),
+            ..input.clone()
+        };
+        Criterion::Random.scores(&input).unwrap()
+    };
+    let (one, other) = (draw(1), draw(2));
+    assert_eq!(one, draw(1));
+    assert_ne!(one, other);
+    // Means of n uniform numbers have the standard deviation 1/√(12 n), and so have those of products less a quarter by
+    // √(7/144 n): five of them fail by chance below 6e-7.
+    let n = one.len() as f64;
+    let mean = |values: &[f64]| values.iter().sum::<f64>() / n;
+    let products: Vec<f64> = one.iter().zip(&other).map(|(a, b)| a * b).collect();
+    assert!(one.iter().all(|score| (0.0..1.0).contains(score)));
+    assert!((mean(&one) - 0.5).abs() < 5.0 / (12.0 * n).sqrt());
+    assert!((mean(&products) - 0.25).abs() < 5.0 * (7.0 / 144.0 / n).sqrt());
+}
+
 /// The kept weights into every unit, and the damped Gauss-Newton block between them from the whole Jacobian.
 fn blocks(point: &Point, loss: Loss, damping: f64) -> Vec<(Vec<usize>, DMatrix<f64>)> {
     let network = &point.network;
