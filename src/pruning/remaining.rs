@@ -74,7 +74,8 @@ impl Remaining {
             found.groups.push(number..found.starts.len() - 1);
         }
         if together {
-            found.groups = vec![0..found.starts.len() - 1];
+            found.groups.clear();
+            found.groups.push(0..found.starts.len() - 1);
         }
         found
     }

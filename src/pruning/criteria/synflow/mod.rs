@@ -29,14 +29,15 @@ pub(super) fn check(network: &Network) -> Result<()> {
         Layer::Normalisation(Normalisation { over, .. }) => !matches!(over, NormalisedOver::Batch { .. }),
         _ => false,
     };
-    let strangers: [(&str, &dyn Fn(&Layer) -> bool); 5] = [
-        ("normalisation over a sample's own entries", &of_the_sample),
-        ("attention", &|l| matches!(l, Layer::Attention(_))),
-        ("a recurrent cell", &|l| matches!(l, Layer::Recurrent(_))),
-        ("an embedding", &|l| matches!(l, Layer::Embedding(_))),
-        ("positions", &|l| matches!(l, Layer::Positions(_))),
+    let holds = |is: &dyn Fn(&Layer) -> bool| contains(network.layers(), is);
+    let strangers = [
+        ("normalisation over a sample's own entries", holds(&of_the_sample)),
+        ("attention", holds(&|l| matches!(l, Layer::Attention(_)))),
+        ("a recurrent cell", holds(&|l| matches!(l, Layer::Recurrent(_)))),
+        ("an embedding", holds(&|l| matches!(l, Layer::Embedding(_)))),
+        ("positions", holds(&|l| matches!(l, Layer::Positions(_)))),
     ];
-    match strangers.iter().find(|(_, is)| contains(network.layers(), is)) {
+    match strangers.iter().find(|(_, found)| *found) {
         None => Ok(()),
         Some((what, _)) => Err(Error::argument(
             "network of criterion synflow",

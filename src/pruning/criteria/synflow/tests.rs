@@ -71,7 +71,7 @@ fn random_scores(network: &Network, density: f64, seed: u64) -> (Mask, Vec<f32>,
         .iter()
         .filter(|slot| slot.kind == SlotKind::Variance)
     {
-        theta[slot.range.clone()].iter_mut().for_each(|v| *v = 1.0 + *v);
+        theta[slot.range.clone()].iter_mut().for_each(|v| *v += 1.0);
     }
     mask.apply(&mut theta).unwrap();
     let (inputs, labels) = (Array::from_fn(1, network.inputs(), |_, _| 0.0), [0]);
