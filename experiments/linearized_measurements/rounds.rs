@@ -179,15 +179,13 @@ pub fn lines(context: &Context<'_>, number: usize) -> Result<Vec<Line>> {
     };
     for arm in [IMP, RANDOM] {
         let setting = format!("arm={arm};plan={:?}", trial.plan);
-        let rate = rates.rate(context, &setting, |number, rate| {
+        let prepare = |number| {
             let pilot = Subject::new(context, Loss::Squared, number)?;
             let mask = mask_of(arm, &pilot)?.0;
-            Ok(validation_accuracy(&pilot.trial.train(
-                &mask,
-                &pilot.trial.run.initial,
-                0,
-                rate,
-            )?))
+            Ok((pilot.trial, mask))
+        };
+        let rate = rates.rate(context, &setting, prepare, |(trial, mask), rate| {
+            trial.validated(mask, &trial.run.initial, rate)
         })?;
         let (mask, passes) = mask_of(arm, &subject)?;
         let outcome = trial.train(&mask, &trial.run.initial, 0, rate)?;
