@@ -15,6 +15,7 @@ pub mod lucky_support;
 pub mod mask_breakeven;
 pub mod mask_coding;
 pub mod mask_overlap;
+pub mod mean_field;
 pub mod percolation;
 pub mod registry;
 pub mod relu_variance;
@@ -58,6 +59,8 @@ pub static CLOSED_FORMS: &[&ClosedForm] = &[
     &sign_flip::AGREEMENT_FORM,
     &lucky_support::SUPPORT_FORM,
     &lucky_support::REDUNDANCY_FORM,
+    &mean_field::FIXED_POINT_FORM,
+    &mean_field::EDGE_FORM,
 ];
 
 /// The closed form of that name.
@@ -188,6 +191,11 @@ mod tests {
             ("sign-agreement", "drift density"),
             ("lucky-support", "weights nonzeros signs exceed"),
             ("redundancy", "units candidates adequate shared failure"),
+            (
+                "mean-field",
+                "nonlinearity density weight-variance bias-variance initial",
+            ),
+            ("edge-of-chaos", "nonlinearity density bias-variance"),
         ];
         assert_eq!(published.len(), CLOSED_FORMS.len());
         for (name, arguments) in published {
