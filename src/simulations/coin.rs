@@ -25,11 +25,17 @@ impl Coin {
 
     /// 64 tosses, one a bit.
     pub(super) fn toss_64(&self, rng: &mut impl Rng) -> u64 {
+        self.toss_in(u64::MAX, rng)
+    }
+
+    /// A toss for every set bit of `lanes`; the others show tails. Fewer lanes need fewer random words.
+    #[inline]
+    pub(super) fn toss_in(&self, lanes: u64, rng: &mut impl Rng) -> u64 {
         if self.certain {
-            return u64::MAX;
+            return lanes;
         }
         let mut heads = 0;
-        let mut undecided = u64::MAX;
+        let mut undecided = lanes;
         let mut digits = self.digits;
         // Once the remaining digits are all 0, no fraction can fall below them: what is undecided shows tails.
         while undecided != 0 && digits != 0 {
