@@ -112,6 +112,15 @@ impl SingularSpectrum {
     }
 }
 
+/// An orthonormal basis of a Krylov space and the tridiagonal projection of the map: `alpha` on the diagonal, `beta` beside it, the
+/// last one the norm of what the basis leaves over.
+pub(super) struct Krylov {
+    pub basis: Vec<Vec<f64>>,
+    pub alpha: Vec<f64>,
+    pub beta: Vec<f64>,
+    pub invariant: bool,
+}
+
 impl Lanczos {
     /// Ritz values of the symmetric map `apply(x, y): y ← A x` on `ℝ^length`, from a Gaussian start drawn from `seed`.
     ///
@@ -133,30 +142,13 @@ impl Lanczos {
     /// ```
     pub fn symmetric(&self, length: usize, mut apply: impl FnMut(&[f64], &mut [f64]), seed: &Seed) -> Result<Spectrum> {
         self.validate(length)?;
-        let steps = self.max_steps.min(length);
-        let mut basis = vec![random_unit(length, seed)];
-        let (mut alpha, mut beta) = (Vec::new(), Vec::<f64>::new());
-        let mut invariant = false;
-        let mut size = 0.0f64;
+        let Krylov {
+            basis,
+            alpha,
+            beta,
+            invariant,
+        } = self.krylov(random_unit(length, seed), &mut apply)?;
         let mut next = vec![0.0; length];
-        loop {
-            let j = alpha.len();
-            apply(&basis[j], &mut next);
-            require_finite("product with the map", &next)?;
-            size = size.max(norm(&next));
-            alpha.push(dot(&basis[j], &next));
-            orthogonalise(&mut next, &basis);
-            let rest = norm(&next);
-            beta.push(rest);
-            if rest <= BREAKDOWN * size {
-                invariant = true;
-                break;
-            }
-            if alpha.len() == steps || self.extremes_have_converged(&alpha, &beta)? {
-                break;
-            }
-            basis.push(next.iter().map(|v| v / rest).collect());
-        }
         let count = alpha.len();
         let (values, vectors) = symmetric_eigen(&tridiagonal(&alpha, &beta))?;
         let last = beta[count - 1];
@@ -189,6 +181,41 @@ impl Lanczos {
             steps: count,
             invariant,
             applications: count + 2,
+        })
+    }
+
+    /// The Krylov space of a unit vector, with full reorthogonalisation.
+    pub(super) fn krylov(&self, start: Vec<f64>, apply: &mut dyn FnMut(&[f64], &mut [f64])) -> Result<Krylov> {
+        let length = start.len();
+        let steps = self.max_steps.min(length);
+        let mut basis = vec![start];
+        let (mut alpha, mut beta) = (Vec::new(), Vec::<f64>::new());
+        let mut invariant = false;
+        let mut size = 0.0f64;
+        let mut next = vec![0.0; length];
+        loop {
+            let j = alpha.len();
+            apply(&basis[j], &mut next);
+            require_finite("product with the map", &next)?;
+            size = size.max(norm(&next));
+            alpha.push(dot(&basis[j], &next));
+            orthogonalise(&mut next, &basis);
+            let rest = norm(&next);
+            beta.push(rest);
+            if rest <= BREAKDOWN * size {
+                invariant = true;
+                break;
+            }
+            if alpha.len() == steps || self.extremes_have_converged(&alpha, &beta)? {
+                break;
+            }
+            basis.push(next.iter().map(|v| v / rest).collect());
+        }
+        Ok(Krylov {
+            basis,
+            alpha,
+            beta,
+            invariant,
         })
     }
 
@@ -286,7 +313,7 @@ impl Lanczos {
         })
     }
 
-    fn validate(&self, length: usize) -> Result<()> {
+    pub(super) fn validate(&self, length: usize) -> Result<()> {
         if self.max_steps == 0 {
             return Err(Error::argument("max_steps", "at least 1", 0));
         }
@@ -326,7 +353,7 @@ impl Lanczos {
     }
 }
 
-fn random_unit(length: usize, seed: &Seed) -> Vec<f64> {
+pub(super) fn random_unit(length: usize, seed: &Seed) -> Vec<f64> {
     let mut rng = seed.stream("krylov start").rng();
     let mut x: Vec<f64> = (0..length).map(|_| rng.sample(StandardNormal)).collect();
     let size = norm(&x);
@@ -354,7 +381,7 @@ fn axpy(alpha: f64, x: &[f64], y: &mut [f64]) {
     }
 }
 
-fn tridiagonal(alpha: &[f64], beta: &[f64]) -> DMatrix<f64> {
+pub(super) fn tridiagonal(alpha: &[f64], beta: &[f64]) -> DMatrix<f64> {
     let n = alpha.len();
     DMatrix::from_fn(n, n, |i, j| match i.abs_diff(j) {
         0 => alpha[i],

@@ -9,6 +9,7 @@ pub mod lanczos;
 #[cfg(feature = "lapack")]
 pub mod lapack;
 pub mod small;
+pub mod spectral_distribution;
 pub mod sweep;
 pub mod traces;
 
