@@ -16,7 +16,9 @@ pub mod mask_breakeven;
 pub mod mask_coding;
 pub mod mask_overlap;
 pub mod mean_field;
+pub mod path_survival;
 pub mod percolation;
+pub mod recurrent_walks;
 pub mod registry;
 pub mod relu_variance;
 pub mod scaled_erfc;
@@ -61,6 +63,8 @@ pub static CLOSED_FORMS: &[&ClosedForm] = &[
     &lucky_support::REDUNDANCY_FORM,
     &mean_field::FIXED_POINT_FORM,
     &mean_field::EDGE_FORM,
+    &path_survival::FORM,
+    &recurrent_walks::FORM,
 ];
 
 /// The closed form of that name.
@@ -196,6 +200,8 @@ mod tests {
                 "nonlinearity density weight-variance bias-variance initial",
             ),
             ("edge-of-chaos", "nonlinearity density bias-variance"),
+            ("path-survival", "keep hidden-layers width"),
+            ("recurrent-survival", "units keep steps"),
         ];
         assert_eq!(published.len(), CLOSED_FORMS.len());
         for (name, arguments) in published {
