@@ -3,8 +3,9 @@
 //! Views of one question: the branching process that the theory is about ([`galton_watson`]), layered networks of finite
 //! width with their collisions ([`layered`], and 64 replicates at a time or over any given graph in [`words`]), the exact law
 //! of the reached count in them ([`reach`]) and of the reached set of a narrow layer wired to neighbours ([`transfer`]), and
-//! the connectivity of a given mask ([`masks`]).
+//! the connectivity of a given mask ([`masks`]) with its disjoint paths ([`flow`]).
 
+pub mod flow;
 pub mod galton_watson;
 pub mod layered;
 pub mod masks;
@@ -12,6 +13,7 @@ pub mod reach;
 pub mod transfer;
 pub mod words;
 
+pub use flow::{DisjointPaths, disjoint_paths};
 pub use galton_watson::{SurvivalCounts, survival};
 pub use layered::{LayeredNetwork, ReachedCounts, Wiring};
 pub use masks::{Connectivity, LayerMask, connectivity, layer_masks};
