@@ -97,8 +97,8 @@ pub fn no_walk(units: u64, keep: f64, steps: u64) -> Result<f64> {
     let mut total: f64 = weight[0].iter().sum();
     for _ in 1..levels {
         let mut next = vec![vec![0.0; n + 1]; n + 1];
-        for left in 1..n {
-            for (previous, &so_far) in weight[left].iter().enumerate().filter(|(_, w)| **w > 0.0) {
+        for (left, of_left) in weight.iter().enumerate().skip(1) {
+            for (previous, &so_far) in of_left.iter().enumerate().filter(|(_, w)| **w > 0.0) {
                 // At least one of `previous` edges is there.
                 level(&mut next, left, so_far, -(previous as f64 * log_miss).exp_m1());
             }

@@ -92,8 +92,8 @@ mod tests {
     #[test]
     fn moments_and_known_means_come_out_to_rounding() {
         // E cos(az) = exp(−a²/2); E z⁴ = 3.
-        for a in [0.1, 1.0, 3.0] {
-            assert!((mean(|z| (a * z).cos()) - (-0.5 * a * a as f64).exp()).abs() < 1e-14);
+        for a in [0.1f64, 1.0, 3.0] {
+            assert!((mean(|z| (a * z).cos()) - (-0.5 * a * a).exp()).abs() < 1e-14);
         }
         assert!((mean(|z| z.powi(4)) / 3.0 - 1.0).abs() < 1e-14);
         // E cos(x + 2y) = exp(−5/2).
