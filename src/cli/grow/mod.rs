@@ -16,8 +16,8 @@ use std::path::{Path, PathBuf};
 use ticketsense::networks::Network;
 use ticketsense::outcome::Status;
 use ticketsense::pruning::controls::random_mask;
-use ticketsense::pruning::{ImpData, ImpSamples, LivePaths, TrainingOutcome, kept_weights};
-use ticketsense::support::Mask;
+use ticketsense::pruning::{Allocation, ImpData, ImpSamples, LivePaths, TrainingOutcome, kept_weights};
+use ticketsense::support::{Density, Mask};
 use ticketsense::training::{TrainingPlan, put_history};
 use ticketsense::{Error, Result, Seed, files};
 
@@ -98,6 +98,28 @@ pub fn run(matches: &ArgMatches) -> Result<Answer> {
                 outcome: found.outcome,
             }
         }
+        Method::MovementPruning => {
+            let method = options::movement(matches, plan.clone())?;
+            let (values, _) = start(matches, &asked, &network, &seed)?;
+            let order = seed.stream("training");
+            let found = if asked.allocation() == Allocation::Global {
+                let count = Density::new(density(&asked, &network)?)?.kept_of(network.layout().prunable());
+                method.run_together(&network, &data, count, &values, &order)?
+            } else {
+                method.run(&network, &data, &counts(&asked, &network)?, &values, &order)?
+            };
+            Found {
+                identity: method.identity(),
+                passes: found.passes,
+                told: vec![
+                    ("weights_returned", found.returned.into()),
+                    ("dense_gradients", found.gradients.into()),
+                ],
+                arrays: vec![("scores", found.scores.iter().map(|&score| score as f32).collect())],
+                mask: found.mask,
+                outcome: found.outcome,
+            }
+        }
         Method::EdgePopup => {
             let method = options::popup(matches, plan.clone())?;
             let found = method.run(&network, &data, &counts(&asked, &network)?, &seed)?;
@@ -147,16 +169,17 @@ fn first_mask(
     }
 }
 
+/// The fraction of the weights that is asked for.
+fn density(asked: &Asked, network: &Network) -> Result<f64> {
+    let implied = asked.allocation().implied_density(network.layout())?;
+    let density = asked.density.or(implied);
+    density.ok_or_else(|| Error::argument("density", "a number, or a density for every layer", "none"))
+}
+
 /// How many weights every layer keeps.
 fn counts(asked: &Asked, network: &Network) -> Result<Vec<usize>> {
-    let layout = network.layout();
-    let allocation = asked.allocation();
-    let density = match asked.density {
-        Some(density) => Some(density),
-        None => allocation.implied_density(layout)?,
-    };
-    let density =
-        density.ok_or_else(|| Error::argument("density", "a number, or a density for every layer", "none"))?;
+    let (layout, allocation) = (network.layout(), asked.allocation());
+    let density = density(asked, network)?;
     let counts = allocation.counts(layout, density)?;
     counts.ok_or_else(|| Error::argument("allocation", "one that gives every layer a number", allocation))
 }

@@ -8,7 +8,8 @@ use std::fmt;
 use std::path::PathBuf;
 use std::str::FromStr;
 use ticketsense::pruning::{
-    Allocation, DynamicTraining, EdgePopup, FractionDecay, FrozenWeights, Growth, HardThresholding, ScoreRanking,
+    Allocation, DynamicTraining, EdgePopup, FractionDecay, FrozenWeights, Growth, HardThresholding, MovementPruning,
+    ScoreRanking,
 };
 use ticketsense::training::TrainingPlan;
 use ticketsense::{Error, Result};
@@ -23,16 +24,19 @@ pub enum Method {
     Dynamic(Growth),
     /// Descent with hard thresholds.
     HardThresholding,
+    /// Descent on weights and scores together.
+    MovementPruning,
     /// Descent on scores of weights that never move.
     EdgePopup,
 }
 
 impl Method {
     /// Every method.
-    pub const ALL: [Method; 4] = [
+    pub const ALL: [Method; 5] = [
         Method::Dynamic(Growth::Random),
         Method::Dynamic(Growth::Gradient),
         Method::HardThresholding,
+        Method::MovementPruning,
         Method::EdgePopup,
     ];
 
@@ -41,6 +45,7 @@ impl Method {
         match self {
             Method::Dynamic(growth) => growth.as_str(),
             Method::HardThresholding => "hard-thresholding",
+            Method::MovementPruning => "movement-pruning",
             Method::EdgePopup => "edge-popup",
         }
     }
@@ -48,9 +53,12 @@ impl Method {
     /// Whether it uses an option that not all methods use.
     fn takes(self, option: &str) -> bool {
         match option {
-            "mask" | "fraction" | "decay" | "last-fraction" => matches!(self, Method::Dynamic(_)),
+            "mask" | "fraction" | "decay" => matches!(self, Method::Dynamic(_)),
+            "last-fraction" => matches!(self, Method::Dynamic(_) | Method::MovementPruning),
+            "first-fraction" => self == Method::MovementPruning,
             "warm-up" | "debias-steps" => self == Method::HardThresholding,
-            "every" | "checkpoint" | "initialisation" => self != Method::EdgePopup,
+            "every" => matches!(self, Method::Dynamic(_) | Method::HardThresholding),
+            "checkpoint" | "initialisation" => self != Method::EdgePopup,
             "ranking" | "frozen-weights" | "unscaled" => self == Method::EdgePopup,
             _ => true,
         }
@@ -73,12 +81,13 @@ impl FromStr for Method {
 }
 
 /// The options that only some methods use.
-const OWN: [&str; 12] = [
+const OWN: [&str; 13] = [
     "mask",
     "checkpoint",
     "every",
     "fraction",
     "decay",
+    "first-fraction",
     "last-fraction",
     "warm-up",
     "debias-steps",
@@ -99,18 +108,19 @@ fn own(name: &'static str, value: &'static str, help: &'static str) -> Arg {
 /// The command line of `grow`.
 pub fn command() -> clap::Command {
     clap::Command::new("grow")
-        .about("Train a network and its mask together: SET, RigL, hard thresholds, edge-popup")
+        .about("Train a network and its mask together: SET, RigL, hard thresholds, movement pruning, edge-popup")
         .long_about(
             "Train weights and mask together, at a density that is given from the start. DIR gets checkpoint.safetensors (as \
              linearize, prune and train --checkpoint read it), mask.npy and history.csv, at the end: an interrupted run \
              leaves nothing.\n\
              set and rigl exchange the smallest weights for random ones or for those of largest gradient; \
-             hard-thresholding moves all weights and keeps the largest; edge-popup chooses among weights that never move. Random \
+             hard-thresholding moves all weights and keeps the largest; movement-pruning keeps those that training moves away \
+             from zero, more of them at first; edge-popup chooses among weights that never move. Random \
              numbers are those of train with the same --seed, so that train --mask DIR/mask.npy trains the mask from the same \
              initial weights in the same order of the data. An option that the method does not use is refused.",
         )
         .args(training_options::problem())
-        .arg(needed("method", "NAME", "set, rigl, hard-thresholding or edge-popup").help_heading(METHOD))
+        .arg(needed("method", "NAME", "set, rigl, hard-thresholding, movement-pruning or edge-popup").help_heading(METHOD))
         .arg(
             own("density", "X", "Fraction of the weights that is kept; what the densities of the layers or the mask make up without it")
                 .allow_negative_numbers(true)
@@ -120,14 +130,14 @@ pub fn command() -> clap::Command {
             "allocation",
             "NAME",
             "How it is divided among the layers: erk (Erdős–Rényi kernel, the default of set and rigl), uniform (the default of \
-             the others), or a density for every layer, such as 0.05,0.1,0.5",
+             the others), a density for every layer, such as 0.05,0.1,0.5, or of movement-pruning global: all weights compete",
         ))
         .arg(network_files::mask_argument("Of set and rigl: begin with this", "a random one of the density").help_heading(METHOD))
         .arg(
             file(
                 "checkpoint",
                 "F",
-                "Of set, rigl and hard-thresholding: the values to start from; drawn ones without it",
+                "The values to start from, not of edge-popup; drawn ones without it",
             )
             .help_heading(METHOD),
         )
@@ -142,7 +152,16 @@ pub fn command() -> clap::Command {
         .arg(own("fraction", "X", "Of set and rigl: the share of the weights that is exchanged at first (0.3)").value_parser(value_parser!(f64)))
         .arg(own("decay", "NAME", "Of set and rigl: how that share moves, cosine (the default) or constant"))
         .arg(
-            own("last-fraction", "X", "Of set and rigl: the share of the steps after which the mask stays (0.75)")
+            own("first-fraction", "X", "Of movement-pruning: the share of the steps before which nothing is pruned (0.1)")
+                .value_parser(value_parser!(f64)),
+        )
+        .arg(
+            own(
+                "last-fraction",
+                "X",
+                "The share of the steps after which the mask of set and rigl stays (0.75), and after which movement-pruning \
+                 keeps the number of weights (0.8)",
+            )
                 .value_parser(value_parser!(f64)),
         )
         .arg(own("warm-up", "N", "Of hard-thresholding: steps before the first threshold is due (0)").value_parser(value_parser!(usize)))
@@ -199,7 +218,7 @@ impl Asked {
             return Err(Error::argument(*name, expected, "it"));
         }
         let allocation: Option<Allocation> = word(matches, "allocation").map(|w| w.parse()).transpose()?;
-        if allocation == Some(Allocation::Global) {
+        if allocation == Some(Allocation::Global) && method != Method::MovementPruning {
             let expected =
                 format!("erk, uniform or a density for every layer: {method} keeps the counts of the layers");
             return Err(Error::argument("allocation", expected, "global"));
@@ -269,6 +288,22 @@ pub fn thresholds(matches: &ArgMatches, training: TrainingPlan) -> Result<HardTh
         warm_up: matches.get_one("warm-up").copied().unwrap_or(0),
         every: matches.get_one("every").copied().unwrap_or(1),
         debias_steps: matches.get_one("debias-steps").copied().unwrap_or(0),
+    };
+    method.validate()?;
+    Ok(method)
+}
+
+/// Movement pruning as it is asked for.
+///
+/// # Errors
+/// On numbers out of range.
+pub fn movement(matches: &ArgMatches, training: TrainingPlan) -> Result<MovementPruning> {
+    let default = MovementPruning::default();
+    let share = |name: &str, usual: f64| matches.get_one(name).copied().unwrap_or(usual);
+    let method = MovementPruning {
+        training,
+        first_fraction: share("first-fraction", default.first_fraction),
+        last_fraction: share("last-fraction", default.last_fraction),
     };
     method.validate()?;
     Ok(method)

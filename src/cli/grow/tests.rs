@@ -35,6 +35,10 @@ fn every_method_writes_a_mask_that_is_loaded_trained_linearised_and_percolated()
             "--every 3 --warm-up 4 --debias-steps 5 --allocation erk",
         ),
         (
+            "movement-pruning",
+            "--first-fraction 0.2 --last-fraction 0.9 --allocation global",
+        ),
+        (
             "edge-popup",
             "--ranking value --frozen-weights kaiming-normal --unscaled",
         ),
@@ -137,6 +141,9 @@ fn options_that_a_method_does_not_use_and_words_that_are_unknown_are_refused() {
         ("set", "warm-up 3"),
         ("rigl", "ranking value"),
         ("rigl", "unscaled"),
+        ("movement-pruning", "every 3"),
+        ("movement-pruning", "fraction 0.3"),
+        ("rigl", "first-fraction 0.1"),
         ("hard-thresholding", "fraction 0.5"),
         ("hard-thresholding", "mask m.npy"),
         ("edge-popup", "every 3"),
@@ -150,6 +157,14 @@ fn options_that_a_method_does_not_use_and_words_that_are_unknown_are_refused() {
     refused("--method set --density 0.2 --allocation global", &["global", "set"]);
     refused("--method set --density 0.2 --decay linear", &["cosine", "constant"]);
     refused("--method set --density 0.2 --fraction 1.5", &["1.5"]);
+    refused(
+        "--method movement-pruning --density 0.2 --first-fraction 0.9",
+        &["0.9", "0.8"],
+    );
+    refused(
+        "--method movement-pruning --density 0 --allocation global",
+        &["density"],
+    );
     refused("--method hard-thresholding --density 0.2 --warm-up 9", &["9"]);
     refused(
         "--method edge-popup --density 0.2 --frozen-weights normal",

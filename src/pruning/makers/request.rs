@@ -21,7 +21,7 @@ use crate::support::Density;
 /// use ticketsense::training::Examples;
 /// let network = Network::preset("mlp:8", 6, 3)?;
 /// let theta: Vec<f32> = network.initial(&Seed::root(0), &Initialisation::HE)?;
-/// let inputs = Array::from_fn(24, 6, |i, j| ((i * i * 3 + j * 5) as f32).sin());
+/// let inputs = Array::from_fn(24, 6, |i, j| ((i * i * 3 + i * j * 5 + j) as f32).sin());
 /// let labels: Vec<usize> = (0..24).map(|i| i % 3).collect();
 /// let input = CriterionInput {
 ///     network: &network,

@@ -1,22 +1,26 @@
 //! Which units of a pruned layered network a signal can still reach.
 //!
 //! Views of one question: the branching process that the theory is about ([`galton_watson`]), layered networks of finite
-//! width with their collisions ([`layered`], and 64 replicates at a time or over any given graph in [`words`]), the exact law
+//! width with their collisions ([`layered`], and 64 replicates at a time [`words`], over any given graph [`graph`]), the exact law
 //! of the reached count in them ([`reach`]) and of the reached set of a narrow layer wired to neighbours ([`transfer`]), and
 //! the connectivity of a given mask ([`masks`]) with its disjoint paths ([`flow`]).
 
 pub mod flow;
 pub mod galton_watson;
+pub mod graph;
 pub mod layered;
 pub mod masks;
 pub mod reach;
 pub mod transfer;
 pub mod words;
+#[cfg(test)]
+mod words_tests;
 
 pub use flow::{DisjointPaths, disjoint_paths};
 pub use galton_watson::{SurvivalCounts, survival};
+pub use graph::{LayeredGraph, LiveCounts};
 pub use layered::{LayeredNetwork, ReachedCounts, Wiring};
 pub use masks::{Connectivity, LayerMask, connectivity, layer_masks};
 pub use reach::ReachKernel;
 pub use transfer::SetLaw;
-pub use words::{LayeredGraph, LiveCounts, WordCounts};
+pub use words::WordCounts;
