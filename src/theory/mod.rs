@@ -63,6 +63,8 @@ pub static CLOSED_FORMS: &[&ClosedForm] = &[
     &lucky_support::REDUNDANCY_FORM,
     &mean_field::FIXED_POINT_FORM,
     &mean_field::EDGE_FORM,
+    &mean_field::JACOBIAN_FORM,
+    &mean_field::INHERITED_FORM,
     &path_survival::FORM,
     &recurrent_walks::FORM,
 ];
@@ -200,6 +202,14 @@ mod tests {
                 "nonlinearity density weight-variance bias-variance initial",
             ),
             ("edge-of-chaos", "nonlinearity density bias-variance"),
+            (
+                "jacobian-spectrum",
+                "density weight-variance depth nonlinearity ensemble bias-variance initial width",
+            ),
+            (
+                "inherited-scale",
+                "density correlation weight-variance bias-variance nonlinearity",
+            ),
             ("path-survival", "keep hidden-layers width"),
             ("recurrent-survival", "units keep steps"),
         ];

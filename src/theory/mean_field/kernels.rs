@@ -144,6 +144,18 @@ impl Nonlinearity {
         }
     }
 
+    /// `E φ′(√q z)⁴`: with the square of [`Nonlinearity::slope_moment`], how unequally a layer treats directions.
+    pub fn slope_fourth_moment(self, q: f64) -> f64 {
+        match self {
+            Nonlinearity::Linear => 1.0,
+            // φ′ is 0 or 1.
+            Nonlinearity::Relu | Nonlinearity::HardTanh => self.slope_moment(q),
+            Nonlinearity::Tanh => mean(|z| (1.0 - (q.sqrt() * z).tanh().powi(2)).powi(4)),
+            Nonlinearity::Erf => 4.0 * FRAC_2_PI * FRAC_2_PI / (1.0 + 8.0 * q).sqrt(),
+            Nonlinearity::Gelu => mean(|z| self.slope(q.sqrt() * z).powi(4)),
+        }
+    }
+
     /// `E φ(u)φ(v)` for two normal numbers of variance q and correlation c.
     ///
     /// Closed forms: Cho and Saul 2009 for ReLU; Williams 1997 for erf; for GELU by Stein's identity, twice. Hard tanh: by

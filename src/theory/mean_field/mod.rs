@@ -11,13 +11,16 @@
 //! gradients      χ₁ = s E φ′(√q z)²: also the slope of the map of correlations at 1
 //! ```
 //!
-//! `χ₁ = 1` is the edge of chaos. Below it all inputs become one, above it neighbours part.
+//! `χ₁ = 1` is the edge of chaos. Below it all inputs become one, above it neighbours part. How unequally a network treats
+//! directions there is in [`MeanField::jacobian`]; what a mask of the largest weights does to `s` is in [`inherited_scale`].
 //!
 //! Sources: Poole et al. 2016 (arXiv:1606.05340); Schoenholz et al. 2017 (arXiv:1611.01232); Hayou et al. 2019
 //! (arXiv:1902.06853).
 
 mod edge;
 mod fixed_points;
+mod inherited;
+mod jacobian;
 mod kernels;
 mod quadrature;
 #[cfg(test)]
@@ -25,6 +28,8 @@ mod tests;
 
 pub use edge::{CriticalPoint, EDGE_FORM, edge_of_chaos, edge_point};
 pub use fixed_points::{FIXED_POINT_FORM, FixedPoint, FixedPoints, Phase};
+pub use inherited::{INHERITED_FORM, inherited_scale, inherited_variance, magnitude_threshold};
+pub use jacobian::{Ensemble, FiniteJacobian, JACOBIAN_FORM, JacobianMoments};
 pub use kernels::Nonlinearity;
 
 use super::{require_fraction, require_nonnegative};
