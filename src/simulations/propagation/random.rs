@@ -143,7 +143,7 @@ impl LengthSample {
 }
 
 impl RandomNetwork {
-    fn check(&self) -> Result<()> {
+    pub(super) fn check(&self) -> Result<()> {
         require_between("width", self.width, 1, 1 << 16)?;
         require_between("depth", self.depth, 1, 1 << 16)?;
         let nonnegative = [
@@ -220,10 +220,10 @@ impl RandomNetwork {
         })
     }
 
-    /// The factor of a weighted sum over `kept` inputs that gives it the variance of the scaling.
-    fn weight_factor(&self, kept: usize) -> f64 {
+    /// The variance of a weight of a unit that keeps `kept` of `fan_in` inputs.
+    pub(super) fn weight_factor(&self, kept: usize, fan_in: usize) -> f64 {
         match self.scaling {
-            Scaling::DenseFanIn => self.weight_variance / self.width as f64,
+            Scaling::DenseFanIn => self.weight_variance / fan_in as f64,
             Scaling::MaskedFanIn if kept == 0 => 0.0,
             Scaling::MaskedFanIn => self.weight_variance / kept as f64,
         }
@@ -236,7 +236,7 @@ impl RandomNetwork {
             coin.heads_below(self.width, rng, |j| kept.push(j));
             let sum: f64 = kept.iter().map(|&j| normal(rng) * inputs[j]).sum();
             let bias = self.bias_variance.sqrt() * normal(rng);
-            *unit = self.weight_factor(kept.len()).sqrt() * sum + bias;
+            *unit = self.weight_factor(kept.len(), self.width).sqrt() * sum + bias;
         }
     }
 
@@ -268,18 +268,18 @@ impl RandomNetwork {
                     kept += kept_silent.sample(rng) as usize;
                 }
             }
-            let variance = self.weight_factor(kept) * sum + self.bias_variance;
+            let variance = self.weight_factor(kept, self.width) * sum + self.bias_variance;
             *unit = variance.sqrt() * normal(rng);
         }
         Ok(())
     }
 }
 
-fn normal(rng: &mut impl Rng) -> f64 {
+pub(super) fn normal(rng: &mut impl Rng) -> f64 {
     rng.sample(StandardNormal)
 }
 
-fn mean_square(values: &[f64]) -> f64 {
+pub(super) fn mean_square(values: &[f64]) -> f64 {
     values.iter().map(|v| v * v).sum::<f64>() / values.len() as f64
 }
 
