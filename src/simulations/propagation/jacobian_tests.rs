@@ -1,8 +1,10 @@
+use super::super::signals::{Measure, PairProbe};
 use super::*;
 use crate::outcome::Certainty;
 use crate::simulations::judging::deviations;
 use crate::support::Density;
 use crate::theory::mean_field::MeanField;
+use nalgebra::DVector;
 
 const LEVEL: f64 = 1e-3;
 const ENSEMBLES: [Ensemble; 2] = [Ensemble::Gaussian, Ensemble::Orthogonal];
@@ -161,38 +163,45 @@ fn wide_networks_have_the_moments_of_free_factors() {
 }
 
 #[test]
-fn a_jacobian_is_the_difference_quotient_of_its_network() {
-    // With biases and orthogonal weights: the same seed draws the same network, whatever the initial length, and its input is the
-    // initial length's root times the same direction. So |J u| for u along the input is a derivative in that root.
-    let model = MeanField {
-        nonlinearity: Nonlinearity::Linear,
-        density: 0.7,
-        weight_variance: 1.0,
-        bias_variance: 0.1,
-    };
-    // One unit: the Jacobian is a number, the product of the weights that tanh bends.
-    let at = |length: f64| network(1, 3, &MeanField { density: 1.0, ..model }, length);
-    let sample = at(1.0)
-        .jacobians(Nonlinearity::Tanh, Ensemble::Orthogonal, 5, &Seed::root(4))
-        .unwrap();
-    for t in 0..5 {
-        let found = sample.singular_values(t).unwrap()[0];
-        // Weights are ±1 and biases normal: the network by hand.
-        let mut rng = Seed::root(4).replicate(t as u64).rng();
-        let (mut h, mut slope) = (normal(&mut rng), 1.0);
-        let mut signs = Vec::new();
-        for _ in 0..3 {
-            let gaussian = normal(&mut rng);
-            signs.push((gaussian, 0.1_f64.sqrt() * normal(&mut rng)));
+fn jacobians_and_signals_see_the_same_networks_forwards_and_backwards() {
+    // Both draw inputs and layers in the same order; a ReLU network without biases is its Jacobian times its input.
+    for (nonlinearity, bias_variance) in [
+        (Nonlinearity::Relu, 0.0),
+        (Nonlinearity::Tanh, 0.2),
+        (Nonlinearity::Gelu, 0.2),
+    ] {
+        let model = MeanField {
+            nonlinearity,
+            density: 0.6,
+            weight_variance: 3.0,
+            bias_variance,
+        };
+        let net = network(12, 4, &model, 1.3);
+        let probe = PairProbe {
+            nonlinearity,
+            ..PairProbe::default()
+        };
+        let seed = Seed::root(4).stream("same networks");
+        let sample = net.signals(&probe, 5, &seed).unwrap();
+        let lengths = sample.values(Measure::Length, 4).unwrap();
+        let gradients = sample.values(Measure::Gradient, 0).unwrap();
+        for t in 0..5 {
+            let own = seed.replicate(t as u64);
+            let jacobian = net.jacobian(nonlinearity, Ensemble::Gaussian, &own).unwrap();
+            let draw = |rng: &mut rand_chacha::ChaCha8Rng| DVector::from_fn(12, |_, _| normal(rng));
+            let direction = draw(&mut own.stream("gradient").rng());
+            let backwards = (jacobian.transpose() * &direction).norm_squared() / direction.norm_squared();
+            // Four products of twelve terms each; cancellation costs at most the ratio of norms, some hundreds.
+            assert!(
+                (backwards / gradients[t] - 1.0).abs() < 1e-12,
+                "{nonlinearity} {t}: {backwards}"
+            );
+            if nonlinearity == Nonlinearity::Relu {
+                let input = draw(&mut own.rng()) * 1.3_f64.sqrt();
+                let forwards = (&jacobian * input).norm_squared() / 12.0;
+                assert!((forwards / lengths[t] - 1.0).abs() < 1e-12, "{t}: {forwards}");
+            }
         }
-        for (gaussian, bias) in signs {
-            slope *= (1.0 - f64::tanh(h).powi(2)) * gaussian.signum();
-            h = gaussian.signum() * f64::tanh(h) + bias;
-        }
-        assert!(
-            (found / slope.abs() - 1.0).abs() < 100.0 * f64::EPSILON,
-            "{found} {slope}"
-        );
     }
 }
 

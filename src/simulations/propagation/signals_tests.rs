@@ -140,8 +140,11 @@ fn lengths_and_gradients_without_biases_have_their_exact_means_at_every_width() 
     }
 }
 
-/// Compares length, correlation and gradient in the middle of a network with the maps, at two widths.
-fn judge(model: &MeanField, lattice: Lattice, widths: [usize; 2], trials: usize, cells: usize) {
+/// Compares length, correlation and gradient of a network with the maps, at two widths.
+///
+/// With the masked fan-in the map is that of density 1. Units without inputs are then 0, a share `(1 − ρ)^(fan-in)` that is far
+/// below every tolerance here.
+fn judge(model: &MeanField, scaling: Scaling, lattice: Lattice, widths: [usize; 2], trials: usize, cells: usize) {
     const DEPTH: usize = 4;
     let probe = PairProbe {
         nonlinearity: model.nonlinearity,
@@ -149,20 +152,24 @@ fn judge(model: &MeanField, lattice: Lattice, widths: [usize; 2], trials: usize,
         correlation: 0.4,
     };
     let samples = widths.map(|width| {
-        let seed = Seed::root(5).stream(format!("{} {lattice:?} {width}", model.nonlinearity));
-        network(width, DEPTH, model, 1.3)
-            .signals(&probe, trials, &seed)
-            .unwrap()
+        let seed = Seed::root(5).stream(format!("{} {scaling:?} {lattice:?} {width}", model.nonlinearity));
+        let net = RandomNetwork {
+            scaling,
+            ..network(width, DEPTH, model, 1.3)
+        };
+        net.signals(&probe, trials, &seed).unwrap()
     });
-    let lengths = model.variances(1.3, DEPTH).unwrap().values;
-    let correlation = |model: &MeanField| {
-        let lengths = model.variances(1.3, DEPTH).unwrap().values;
-        (0..DEPTH).fold(0.4, |c, l| model.next_correlation(lengths[l], c).unwrap())
+    let dense = MeanField { density: 1.0, ..*model };
+    let (map, other) = match scaling {
+        Scaling::DenseFanIn => (model, &dense),
+        Scaling::MaskedFanIn => (&dense, model),
     };
-    let gradient: f64 = lengths[..DEPTH].iter().map(|&q| model.gradient_factor(q)).product();
+    let lengths = map.variances(1.3, DEPTH).unwrap().values;
+    let correlation = (0..DEPTH).fold(0.4, |c, l| map.next_correlation(lengths[l], c).unwrap());
+    let gradient: f64 = lengths[..DEPTH].iter().map(|&q| map.gradient_factor(q)).product();
     for (measure, layer, expected) in [
         (Measure::Length, DEPTH, lengths[DEPTH]),
-        (Measure::Correlation, DEPTH, correlation(model)),
+        (Measure::Correlation, DEPTH, correlation),
         (Measure::Gradient, 0, gradient),
     ] {
         let [narrow, wide] = samples.each_ref().map(|s| s.mean(measure, layer).unwrap());
@@ -170,12 +177,11 @@ fn judge(model: &MeanField, lattice: Lattice, widths: [usize; 2], trials: usize,
         let tolerance = limit.tolerance(cells);
         assert!(
             (limit.value - expected).abs() < tolerance,
-            "{model:?} {lattice:?} {measure:?}: {} {expected} ± {tolerance}",
+            "{model:?} {scaling:?} {lattice:?} {measure:?}: {} {expected} ± {tolerance}",
             limit.value
         );
-        // The map that forgets the mask is refuted by the length.
-        let dense = MeanField { density: 1.0, ..*model };
-        let rival = dense.variances(1.3, DEPTH).unwrap().values[DEPTH];
+        // The map of the other fan-in is refuted by the length.
+        let rival = other.variances(1.3, DEPTH).unwrap().values[DEPTH];
         assert!(
             measure != Measure::Length || (limit.value - rival).abs() > 3.0 * tolerance,
             "{model:?}"
@@ -213,8 +219,26 @@ const MODELS: [MeanField; 4] = [
 #[test]
 fn dense_networks_of_growing_width_follow_the_maps() {
     for model in &MODELS {
-        judge(model, Lattice::POINT, [40, 80], 600, 3 * MODELS.len());
+        judge(
+            model,
+            Scaling::DenseFanIn,
+            Lattice::POINT,
+            [40, 80],
+            600,
+            3 * MODELS.len(),
+        );
     }
+}
+
+#[test]
+fn networks_scaled_by_their_own_fan_in_follow_the_maps_of_density_one() {
+    let ring = Lattice::ring(6, 3).unwrap();
+    let model = MeanField {
+        weight_variance: 1.6,
+        ..MODELS[0]
+    };
+    judge(&model, Scaling::MaskedFanIn, Lattice::POINT, [40, 80], 500, 3 * 2);
+    judge(&model, Scaling::MaskedFanIn, ring, [12, 24], 400, 3 * 2);
 }
 
 #[test]
@@ -223,13 +247,13 @@ fn circular_convolutions_follow_the_maps_of_dense_layers() {
     let lattices = [Lattice::ring(9, 3).unwrap(), Lattice::torus([4, 5], [3, 3]).unwrap()];
     for (lattice, channels) in lattices.into_iter().zip([[12, 24], [8, 16]]) {
         for model in &MODELS[..2] {
-            judge(model, lattice, channels, 400, 3 * 2 * 2);
+            judge(model, Scaling::DenseFanIn, lattice, channels, 400, 3 * 2 * 2);
         }
     }
 }
 
 #[test]
-fn a_lattice_of_one_position_is_a_dense_network_and_a_circle_of_copies_is_too() {
+fn a_lattice_of_one_position_is_a_dense_network() {
     let net = network(24, 3, &MODELS[0], 1.0);
     let sample = |lattice| {
         let probe = PairProbe {

@@ -2,10 +2,10 @@
 //!
 //! Kept are the weights whose values at selection are the largest in size, a share ρ; at selection and at the start they are
 //! jointly normal with correlation r (r = 1: chosen on the initial weights themselves). With the threshold t, `2Φ(−t) = ρ`,
-//! and Mills' ratio `M(t) = Φ(−t)/φ(t)`, the initial weights that are kept have
+//! and Mills' ratio `M(t) = Φ(−t)/𝜑(t)`, 𝜑 the normal density, the initial weights that are kept have
 //!
 //! ```text
-//! E[w² | kept]/σ² = 1 + r² t/M(t),       ρ E[w² | kept]/σ² = r² 2[tφ(t) + 1 − Φ(t)] + (1 − r²)ρ
+//! E[w² | kept]/σ² = 1 + r² t/M(t),       ρ E[w² | kept]/σ² = r² 2[t𝜑(t) + 1 − Φ(t)] + (1 − r²)ρ
 //! ```
 //!
 //! The second number multiplies `σ_w²`, the variance times the *dense* fan-in, where a random mask would put ρ. It is below 1
