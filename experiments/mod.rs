@@ -5,6 +5,7 @@
 mod comparison;
 mod conditioning;
 mod convolution_sensing;
+mod depth_versus_width;
 mod depth_width_diagram;
 mod design_pruning;
 #[cfg(test)]
@@ -63,6 +64,7 @@ pub static EXPERIMENTS: &[&dyn Experiment] = &[
     &depth_width_diagram::DepthWidthDiagram,
     &conditioning::Conditioning,
     &percolation::Percolation,
+    &depth_versus_width::DepthVersusWidth,
     &signal_propagation::SignalPropagation,
     &thresholding::Thresholding,
     &support_recovery_thresholds::SupportRecoveryThresholds,
