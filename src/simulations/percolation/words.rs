@@ -199,7 +199,7 @@ impl WordCounts {
     /// The number of replicates in which some unit of a layer is reached.
     ///
     /// # Errors
-    /// [`Error::Argument`] for a layer beyond the depth, as everywhere here.
+    /// [`Error::Argument`](crate::Error::Argument) for a layer beyond the depth, as everywhere here.
     pub fn connected(&self, layer: usize) -> Result<usize> {
         Ok(self.column(&self.alive, layer)?.map(|count| count as usize).sum())
     }
