@@ -3,7 +3,8 @@
 use divan::Bencher;
 use rand::RngExt;
 use ticketsense::Seed;
-use ticketsense::linearize::{Biases, Linearisation, RowTransform};
+use ticketsense::linalg::gemm;
+use ticketsense::linearize::{Biases, Curvature, CurvatureKind, Linearisation, RowTransform};
 use ticketsense::networks::{Array, Initialisation, Loss, Network, Real, Workspace};
 use ticketsense::operators::MeasurementOperator;
 use ticketsense::support::Mask;
@@ -110,6 +111,75 @@ fn hessian_vector_double_precision(bencher: Bencher<'_, '_>) {
     let network = lenet();
     let (inputs, labels) = samples::<f64>(BATCH);
     let theta: Vec<f64> = start(&network);
+    bencher.bench_local(|| network.hessian_vector(&theta, &theta, &inputs, &labels, Loss::CrossEntropy));
+}
+
+/// Samples of a measurement of curvature.
+const SAMPLES: usize = 1000;
+
+/// The matrix products that one product with the Hessian of LeNet-300-100 cannot do without: `V a` and `δ̇ aᵀ` of the first
+/// layer, and six of every layer above. What the operator takes beyond this is its own.
+#[divan::bench(sample_count = 20)]
+fn hessian_vector_bound_single_precision(bencher: Bencher<'_, '_>) {
+    let shapes = [(FEATURES, 300, 1), (300, 100, 3), (100, 10, 3)];
+    let mut layers: Vec<_> = shapes
+        .iter()
+        .map(|&(ins, outs, _)| {
+            (
+                vec![0.5f32; SAMPLES * ins],
+                vec![0.5f32; SAMPLES * outs],
+                vec![0.5f32; ins * outs],
+            )
+        })
+        .collect();
+    bencher.bench_local(|| {
+        for (&(ins, outs, times), (input, output, weight)) in shapes.iter().zip(&mut layers) {
+            for _ in 0..times {
+                gemm(SAMPLES, ins, outs, input, false, weight, true, output, false);
+                gemm(outs, SAMPLES, ins, output, true, input, false, weight, false);
+            }
+        }
+    });
+}
+
+fn curvature(density: f64) -> (Curvature<f32>, Vec<f32>) {
+    let network = lenet();
+    let (inputs, labels) = samples::<f32>(SAMPLES);
+    let (kind, loss, theta) = (CurvatureKind::Hessian, Loss::CrossEntropy, start::<f32>(&network));
+    let mask = random_mask(&network, density);
+    let at = Curvature::of_mask(kind, &network, &theta, &inputs, &labels, loss, &mask).expect("samples that fit");
+    let direction = (0..at.parameters().len()).map(|i| (i as f32).sin()).collect();
+    (at, direction)
+}
+
+/// Products at a point that is kept.
+#[divan::bench(args = [1.0, 0.3, 0.2, 0.1, 0.05], sample_count = 20)]
+fn hessian_vector_kept_single_precision(bencher: Bencher<'_, '_>, density: f64) {
+    let (at, direction) = curvature(density);
+    let mut product = vec![0.0; direction.len()];
+    bencher.bench_local(|| at.product_into(&direction, &mut product));
+}
+
+/// The point and one product.
+#[divan::bench(sample_count = 20)]
+fn hessian_vector_from_scratch_single_precision(bencher: Bencher<'_, '_>) {
+    let network = lenet();
+    let (inputs, labels) = samples::<f32>(SAMPLES);
+    let (kind, loss, theta) = (CurvatureKind::Hessian, Loss::CrossEntropy, start::<f32>(&network));
+    let all = network.layout().full_mask().support();
+    let mut product = theta.clone();
+    bencher.bench_local(|| {
+        Curvature::new(kind, &network, &theta, &inputs, &labels, loss, &all)
+            .map(|at| at.product_into(&theta, &mut product))
+    });
+}
+
+/// The same by the layers over values with tangents.
+#[divan::bench(sample_count = 5)]
+fn hessian_vector_by_layers_single_precision(bencher: Bencher<'_, '_>) {
+    let network = lenet();
+    let (inputs, labels) = samples::<f32>(SAMPLES);
+    let theta: Vec<f32> = start(&network);
     bencher.bench_local(|| network.hessian_vector(&theta, &theta, &inputs, &labels, Loss::CrossEntropy));
 }
 

@@ -12,6 +12,8 @@ mod recorder;
 mod slots;
 
 #[cfg(test)]
+mod curvature_tests;
+#[cfg(test)]
 mod jacobian_tests;
 #[cfg(test)]
 mod layered_tests;

@@ -47,4 +47,5 @@ pub(crate) use network::argmax;
 pub use real::Real;
 pub use shape::{ImageShape, InputShape};
 pub use value::{Dual, Value};
+pub(crate) use workspace::{Point, Room, SecondOrder};
 pub use workspace::{SPARSE_DENSITY_DOUBLE, SPARSE_DENSITY_SINGLE, Score, Workspace};

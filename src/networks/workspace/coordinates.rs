@@ -78,6 +78,17 @@ impl Coordinates {
         own
     }
 
+    /// The places of ascending indices of the full vector among the coordinates; indices that have none are left out.
+    pub(super) fn places_of(&self, chosen: &[usize]) -> Vec<usize> {
+        match &self.indices {
+            None => chosen.to_vec(),
+            Some(indices) => {
+                let place = |i: &usize| indices.binary_search(&(*i as u32)).ok();
+                chosen.iter().filter_map(place).collect()
+            }
+        }
+    }
+
     /// Writes back what [`Coordinates::gather`] took; other entries stay.
     pub(super) fn scatter<T: Real>(&self, own: &[T], full: &mut [T]) {
         assert_eq!(

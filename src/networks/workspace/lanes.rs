@@ -60,13 +60,13 @@ impl<T: Real> Buffer<T> {
 #[derive(Debug, Default)]
 pub(super) struct Survivors {
     /// Where each row's survivors begin among all, and the end.
-    starts: Vec<u32>,
+    pub(super) starts: Vec<u32>,
     /// The place in the input that each survivor multiplies.
-    sources: Vec<u32>,
+    pub(super) sources: Vec<u32>,
     /// Where each input feature's survivors begin, and the end.
-    feature_starts: Vec<u32>,
+    pub(super) feature_starts: Vec<u32>,
     /// Feature by feature: the place in the cotangent, and the number among all survivors.
-    targets: Vec<(u32, u32)>,
+    pub(super) targets: Vec<(u32, u32)>,
 }
 
 impl Survivors {
@@ -109,7 +109,11 @@ fn multiply_add<T: Real, const FUSED: bool>(a: T, b: T, c: T) -> T {
 
 /// `sum ← sum + weight · x`.
 #[inline(always)]
-fn add_multiple<T: Real, const K: usize, const FUSED: bool>(weight: T, x: &Lanes<T, K>, sum: &mut Lanes<T, K>) {
+pub(super) fn add_multiple<T: Real, const K: usize, const FUSED: bool>(
+    weight: T,
+    x: &Lanes<T, K>,
+    sum: &mut Lanes<T, K>,
+) {
     for strip in 0..K {
         for lane in 0..STRIP {
             sum[strip][lane] = multiply_add::<T, FUSED>(weight, x[strip][lane], sum[strip][lane]);

@@ -7,6 +7,7 @@ mod dense;
 mod field;
 mod lanes;
 mod node;
+mod second_order;
 #[cfg(test)]
 mod tests;
 mod turn;
@@ -20,6 +21,7 @@ use super::real::Real;
 use crate::seed::Seed;
 use crate::support::Mask;
 use coordinates::Coordinates;
+pub(crate) use second_order::{Point, Room, SecondOrder};
 use std::ops::Range;
 
 /// Density of the weights below which single precision trains on the survivors alone, of a network and within it of a

@@ -1,0 +1,314 @@
+//! Products over all coordinates: activations sample by sample, and products of dense matrices.
+
+use super::kernels::{add_products, add_rows, multiply};
+use super::{Plan, Point, output_curvature, probabilities, slopes};
+use crate::linalg::gemm;
+use crate::networks::real::Real;
+use pulp::Arch;
+use std::ops::Range;
+
+/// Samples that go through a product together: enough for the products of matrices to be at their speed, few enough that the
+/// room does not grow with the data.
+const CHUNK: usize = 1024;
+
+/// One dense layer with the activation behind it. Everything that is kept is samples × outputs.
+#[derive(Debug)]
+struct Stage<T> {
+    inputs: usize,
+    outputs: usize,
+    weight: Range<usize>,
+    bias: Option<Range<usize>>,
+    weight_moves: bool,
+    /// Whether anything at or below this layer moves.
+    moves: bool,
+    /// Activations, where a layer above multiplies them.
+    post: Vec<T>,
+    slope: Option<Vec<T>>,
+    /// `φ″ ∘ Wᵀδ`, with W and δ of the layer above.
+    bend: Option<Vec<T>>,
+    /// Cotangents of the pre-activations, where they meet a direction or a tangent.
+    delta: Option<Vec<T>>,
+}
+
+/// A point of a multilayer perceptron.
+#[derive(Debug)]
+pub(super) struct Kept<T> {
+    theta: Vec<T>,
+    samples: usize,
+    /// What the first layer multiplies; empty where it does not move.
+    inputs: Vec<T>,
+    stages: Vec<Stage<T>>,
+    /// The first stage that moves.
+    lowest: usize,
+    probabilities: Option<Vec<T>>,
+    arch: Arch,
+}
+
+/// The tangents of one chunk, stage by stage.
+#[derive(Debug)]
+pub(super) struct Room<T> {
+    stages: Vec<Tangents<T>>,
+}
+
+#[derive(Debug)]
+struct Tangents<T> {
+    /// ż, where φ″ asks for it.
+    pre: Vec<T>,
+    /// ȧ.
+    post: Vec<T>,
+    /// δ̇.
+    delta: Vec<T>,
+}
+
+impl<T: Real> Kept<T> {
+    /// One forward pass over all samples, and the cotangents that products need.
+    pub(super) fn new(point: Point<'_, T>, plans: &[Plan]) -> Self {
+        let Point {
+            network, theta, loss, ..
+        } = point;
+        let (slots, samples, classes) = (network.layout().slots(), point.inputs.rows(), network.classes());
+        let lowest = plans.iter().position(Plan::moves).unwrap_or(0);
+        let arch = Arch::new();
+        let mut stages: Vec<Stage<T>> = Vec::with_capacity(plans.len());
+        for (index, plan) in plans.iter().enumerate() {
+            let (ins, outs) = (plan.dense.inputs, plan.dense.outputs);
+            let weight = slots[plan.dense.weight].range.clone();
+            let bias = plan.dense.bias.map(|slot| slots[slot].range.clone());
+            let mut pre = vec![T::ZERO; samples * outs];
+            if let Some(bias) = &bias {
+                repeat(&theta[bias.clone()], &mut pre);
+            }
+            let input = stages.last().map_or(point.inputs.as_slice(), |below| &below.post[..]);
+            let values = &theta[weight.clone()];
+            gemm(samples, ins, outs, input, false, values, true, &mut pre, bias.is_some());
+            let (slope, bend) = match index >= lowest {
+                true => slopes(plan.activation, &pre, !point.gauss_newton),
+                false => (None, None),
+            };
+            for z in &mut pre {
+                *z = plan.activation.value(*z);
+            }
+            if let Some(below) = stages.last_mut()
+                && index < lowest
+            {
+                below.post = Vec::new();
+            }
+            stages.push(Stage {
+                inputs: ins,
+                outputs: outs,
+                weight,
+                bias: bias.filter(|_| plan.bias_moves),
+                weight_moves: plan.weight_moves,
+                moves: index >= lowest,
+                post: pre,
+                slope,
+                bend,
+                delta: None,
+            });
+        }
+        let mut kept = Kept {
+            theta: theta.to_vec(),
+            samples,
+            inputs: match lowest {
+                0 => point.inputs.as_slice().to_vec(),
+                _ => Vec::new(),
+            },
+            stages,
+            lowest,
+            probabilities: None,
+            arch,
+        };
+        if let Some(last) = kept.stages.last_mut() {
+            let outputs = std::mem::take(&mut last.post);
+            kept.probabilities = probabilities(loss, &outputs, classes);
+            if !point.gauss_newton {
+                let mut delta = outputs;
+                let at = delta.clone();
+                loss.gradient_into(&at, point.targets.as_slice(), classes, samples, &mut delta);
+                kept.pull_back(delta);
+            }
+        }
+        kept
+    }
+
+    /// Fills δ and φ″ ∘ Wᵀδ from the cotangent of the outputs.
+    fn pull_back(&mut self, mut delta: Vec<T>) {
+        for index in (self.lowest..self.stages.len()).rev() {
+            let (below, from_here) = self.stages.split_at_mut(index);
+            let stage = &mut from_here[0];
+            let previous = match below.last_mut() {
+                Some(previous) if index > self.lowest => previous,
+                _ => return,
+            };
+            let weight = &self.theta[stage.weight.clone()];
+            let mut back = vec![T::ZERO; self.samples * stage.inputs];
+            gemm(
+                self.samples,
+                stage.outputs,
+                stage.inputs,
+                &delta,
+                false,
+                weight,
+                false,
+                &mut back,
+                false,
+            );
+            stage.delta = Some(delta);
+            if let Some(bend) = &mut previous.bend {
+                multiply(self.arch, &back, bend);
+            }
+            if let Some(slope) = &previous.slope {
+                multiply(self.arch, slope, &mut back);
+            }
+            delta = back;
+        }
+    }
+
+    pub(super) fn parameters(&self) -> usize {
+        self.theta.len()
+    }
+
+    pub(super) fn room(&self) -> Room<T> {
+        let rows = self.samples.min(CHUNK);
+        let of_stage = |stage: &Stage<T>| {
+            let room = |wanted: bool| vec![T::ZERO; if wanted { rows * stage.outputs } else { 0 }];
+            Tangents {
+                pre: room(stage.bend.is_some()),
+                post: room(stage.moves),
+                delta: room(stage.moves),
+            }
+        };
+        Room {
+            stages: self.stages.iter().map(of_stage).collect(),
+        }
+    }
+
+    /// The product with a direction, on the slots that move; the others are left as they are.
+    pub(super) fn product(&self, room: &mut Room<T>, direction: &[T], product: &mut [T]) {
+        for start in (0..self.samples).step_by(CHUNK) {
+            let rows = start..(start + CHUNK).min(self.samples);
+            self.forward(room, direction, rows.clone());
+            self.backward(room, direction, product, rows, start > 0);
+        }
+    }
+
+    /// What a stage multiplies, for some samples.
+    fn input(&self, index: usize, rows: &Range<usize>) -> &[T] {
+        let width = self.stages[index].inputs;
+        let all = match index {
+            0 => &self.inputs,
+            _ => &self.stages[index - 1].post,
+        };
+        &all[rows.start * width..rows.end * width]
+    }
+
+    fn forward(&self, room: &mut Room<T>, direction: &[T], rows: Range<usize>) {
+        let n = rows.len();
+        for index in self.lowest..self.stages.len() {
+            let (below, from_here) = room.stages.split_at_mut(index);
+            let (stage, tangents) = (&self.stages[index], &mut from_here[0]);
+            let (ins, outs) = (stage.inputs, stage.outputs);
+            let out = &mut tangents.post[..n * outs];
+            let mut started = stage.bias.is_some();
+            if let Some(bias) = &stage.bias {
+                repeat(&direction[bias.clone()], out);
+            }
+            if let Some(below) = below.last()
+                && index > self.lowest
+            {
+                let weight = &self.theta[stage.weight.clone()];
+                gemm(n, ins, outs, &below.post[..n * ins], false, weight, true, out, started);
+                started = true;
+            }
+            if stage.weight_moves {
+                let moved = &direction[stage.weight.clone()];
+                gemm(n, ins, outs, self.input(index, &rows), false, moved, true, out, started);
+            }
+            if stage.bend.is_some() {
+                tangents.pre[..n * outs].copy_from_slice(out);
+            }
+            if let Some(slope) = &stage.slope {
+                multiply(self.arch, &slope[rows.start * outs..rows.end * outs], out);
+            }
+        }
+    }
+
+    fn backward(&self, room: &mut Room<T>, direction: &[T], product: &mut [T], rows: Range<usize>, add: bool) {
+        let n = rows.len();
+        let (Some(last), Some(stage)) = (room.stages.last_mut(), self.stages.last()) else {
+            return;
+        };
+        let classes = stage.outputs;
+        let p = self.probabilities.as_ref();
+        output_curvature(
+            p.map(|p| &p[rows.start * classes..rows.end * classes]),
+            &last.post[..n * classes],
+            classes,
+            self.samples,
+            &mut last.delta[..n * classes],
+        );
+        for index in (self.lowest..self.stages.len()).rev() {
+            let (below, from_here) = room.stages.split_at_mut(index);
+            let stage = &self.stages[index];
+            let (ins, outs) = (stage.inputs, stage.outputs);
+            let moved = &from_here[0].delta[..n * outs];
+            let kept = stage.delta.as_ref().map(|d| &d[rows.start * outs..rows.end * outs]);
+            let mut previous = below.last_mut().filter(|_| index > self.lowest);
+            if stage.weight_moves {
+                let sum = &mut product[stage.weight.clone()];
+                gemm(outs, n, ins, moved, true, self.input(index, &rows), false, sum, add);
+                if let (Some(kept), Some(previous)) = (kept, &previous) {
+                    gemm(outs, n, ins, kept, true, &previous.post[..n * ins], false, sum, true);
+                }
+            }
+            if let Some(bias) = &stage.bias {
+                let sum = &mut product[bias.clone()];
+                if !add {
+                    sum.fill(T::ZERO);
+                }
+                add_rows(self.arch, moved, sum);
+            }
+            let Some(previous) = previous.as_mut() else { return };
+            let out = &mut previous.delta[..n * ins];
+            gemm(
+                n,
+                outs,
+                ins,
+                moved,
+                false,
+                &self.theta[stage.weight.clone()],
+                false,
+                out,
+                false,
+            );
+            if let Some(kept) = kept.filter(|_| stage.weight_moves) {
+                gemm(
+                    n,
+                    outs,
+                    ins,
+                    kept,
+                    false,
+                    &direction[stage.weight.clone()],
+                    false,
+                    out,
+                    true,
+                );
+            }
+            let under = &self.stages[index - 1];
+            let places = rows.start * ins..rows.end * ins;
+            if let Some(slope) = &under.slope {
+                multiply(self.arch, &slope[places.clone()], out);
+            }
+            if let Some(bend) = &under.bend {
+                add_products(self.arch, &bend[places], &previous.pre[..n * ins], out);
+            }
+        }
+    }
+}
+
+/// Writes the same row again and again.
+fn repeat<T: Real>(row: &[T], out: &mut [T]) {
+    for out in out.chunks_exact_mut(row.len()) {
+        out.copy_from_slice(row);
+    }
+}
