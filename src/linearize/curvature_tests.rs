@@ -196,21 +196,18 @@ fn the_curvature_of_a_mask_is_symmetric_and_that_of_the_network_without_the_prun
 }
 
 #[test]
-fn networks_of_other_layers_are_symmetric_on_everything_that_is_trained() {
+fn running_statistics_are_no_coordinates_of_a_mask() {
     for network in layered_networks()
         .into_iter()
         .filter(|network| !network.is_multilayer())
     {
         let name = network.name().to_string();
         let case = Case::of(network, &name);
-        let (layout, loss) = (case.network.layout(), Loss::CrossEntropy);
+        let (layout, loss, kind) = (case.network.layout(), Loss::CrossEntropy, CurvatureKind::Hessian);
         let (theta, inputs, labels, full) = (&case.theta, &case.inputs, &case.labels, layout.full_mask());
-        for kind in CurvatureKind::ALL {
-            let all = Curvature::of_mask(kind, &case.network, theta, inputs, labels, loss, &full).unwrap();
-            let statistics: usize = layout.statistic_slots().map(|slot| slot.len()).sum();
-            assert_eq!(all.parameters().len(), layout.len() - statistics, "{name}");
-            dot_test::check(&all, &Seed::root(8)).unwrap();
-        }
+        let all = Curvature::of_mask(kind, &case.network, theta, inputs, labels, loss, &full).unwrap();
+        let statistics: usize = layout.statistic_slots().map(|slot| slot.len()).sum();
+        assert_eq!(all.parameters().len(), layout.len() - statistics, "{name}");
     }
 }
 

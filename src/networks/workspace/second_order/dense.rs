@@ -1,21 +1,23 @@
 //! Products over all coordinates: activations sample by sample, and products of dense matrices.
 
 use super::kernels::{add_products, add_rows, multiply};
-use super::{Plan, Point, output_curvature, probabilities, slopes};
+use super::{Plan, Point, activate, output_curvature, probabilities, through};
 use crate::linalg::gemm;
+use crate::networks::activation::Activation;
 use crate::networks::real::Real;
 use pulp::Arch;
 use std::ops::Range;
 
 /// Samples that go through a product together: enough for the products of matrices to be at their speed, few enough that the
 /// room does not grow with the data.
-const CHUNK: usize = 1024;
+const CHUNK: usize = 512;
 
 /// One dense layer with the activation behind it. Everything that is kept is samples × outputs.
 #[derive(Debug)]
 struct Stage<T> {
     inputs: usize,
     outputs: usize,
+    activation: Activation,
     weight: Range<usize>,
     bias: Option<Range<usize>>,
     weight_moves: bool,
@@ -81,13 +83,8 @@ impl<T: Real> Kept<T> {
             let input = stages.last().map_or(point.inputs.as_slice(), |below| &below.post[..]);
             let values = &theta[weight.clone()];
             gemm(samples, ins, outs, input, false, values, true, &mut pre, bias.is_some());
-            let (slope, bend) = match index >= lowest {
-                true => slopes(plan.activation, &pre, !point.gauss_newton),
-                false => (None, None),
-            };
-            for z in &mut pre {
-                *z = plan.activation.value(*z);
-            }
+            let bent = (index >= lowest).then_some(!point.gauss_newton);
+            let (slope, bend) = activate(arch, plan.activation, &mut pre, bent);
             if let Some(below) = stages.last_mut()
                 && index < lowest
             {
@@ -96,6 +93,7 @@ impl<T: Real> Kept<T> {
             stages.push(Stage {
                 inputs: ins,
                 outputs: outs,
+                activation: plan.activation,
                 weight,
                 bias: bias.filter(|_| plan.bias_moves),
                 weight_moves: plan.weight_moves,
@@ -157,9 +155,13 @@ impl<T: Real> Kept<T> {
             if let Some(bend) = &mut previous.bend {
                 multiply(self.arch, &back, bend);
             }
-            if let Some(slope) = &previous.slope {
-                multiply(self.arch, slope, &mut back);
-            }
+            through(
+                self.arch,
+                previous.activation,
+                previous.slope.as_deref(),
+                &previous.post,
+                &mut back,
+            );
             delta = back;
         }
     }
@@ -202,6 +204,15 @@ impl<T: Real> Kept<T> {
         &all[rows.start * width..rows.end * width]
     }
 
+    /// Takes some samples through the slopes of a stage.
+    fn through(&self, index: usize, places: Range<usize>, out: &mut [T]) {
+        let stage = &self.stages[index];
+        let slope = stage.slope.as_ref().map(|slope| &slope[places.clone()]);
+        // The outputs have neither slopes nor activations.
+        let post = stage.post.get(places).unwrap_or_default();
+        through(self.arch, stage.activation, slope, post, out);
+    }
+
     fn forward(&self, room: &mut Room<T>, direction: &[T], rows: Range<usize>) {
         let n = rows.len();
         for index in self.lowest..self.stages.len() {
@@ -227,9 +238,7 @@ impl<T: Real> Kept<T> {
             if stage.bend.is_some() {
                 tangents.pre[..n * outs].copy_from_slice(out);
             }
-            if let Some(slope) = &stage.slope {
-                multiply(self.arch, &slope[rows.start * outs..rows.end * outs], out);
-            }
+            self.through(index, rows.start * outs..rows.end * outs, out);
         }
     }
 
@@ -296,9 +305,7 @@ impl<T: Real> Kept<T> {
             }
             let under = &self.stages[index - 1];
             let places = rows.start * ins..rows.end * ins;
-            if let Some(slope) = &under.slope {
-                multiply(self.arch, &slope[places.clone()], out);
-            }
+            self.through(index - 1, places.clone(), out);
             if let Some(bend) = &under.bend {
                 add_products(self.arch, &bend[places], &previous.pre[..n * ins], out);
             }

@@ -74,6 +74,24 @@ pub(super) fn multiply<T: Real>(arch: Arch, factor: &[T], out: &mut [T]) {
     });
 }
 
+/// `out ← max(0, out)`.
+pub(super) fn rectify<T: Real>(arch: Arch, out: &mut [T]) {
+    arch.dispatch(|| {
+        for o in out.iter_mut() {
+            *o = if *o > T::ZERO { *o } else { T::ZERO };
+        }
+    });
+}
+
+/// Zero where the gate is not positive.
+pub(super) fn close<T: Real>(arch: Arch, gate: &[T], out: &mut [T]) {
+    arch.dispatch(|| {
+        for (o, &g) in out.iter_mut().zip(gate) {
+            *o = if g > T::ZERO { *o } else { T::ZERO };
+        }
+    });
+}
+
 /// `out ← out + x ∘ y`.
 pub(super) fn add_products<T: Real>(arch: Arch, x: &[T], y: &[T], out: &mut [T]) {
     arch.dispatch(|| {

@@ -24,12 +24,15 @@ use crate::networks::loss::Loss;
 use crate::networks::network::Network;
 use crate::networks::real::Real;
 use crate::support::Mask;
+use kernels::{close, multiply, rectify};
+use pulp::Arch;
+use std::ops::Range;
 
 /// What is kept of a multilayer perceptron at one point, for products on some of its coordinates.
 #[derive(Debug)]
 pub(crate) struct SecondOrder<T> {
-    /// The place among the engine's own coordinates of every chosen one.
-    places: Vec<usize>,
+    /// The place among the engine's own coordinates of every chosen one; nothing where all are chosen.
+    places: Option<Vec<usize>>,
     engine: Engine<T>,
 }
 
@@ -115,22 +118,15 @@ impl<T: Real> SecondOrder<T> {
         if plans.last()?.activation != Activation::Linear || !plans.iter().any(Plan::moves) {
             return None;
         }
-        let mut used = layout.full_mask();
-        for &index in layout.weights().indices() {
-            used.set(index, point.theta[index] != T::ZERO);
-        }
-        for &index in chosen {
-            used.set(index, true);
-        }
-        if layout.density(&used) < sparse_density::<T>() {
+        if let Some(used) = few_used(&point, chosen) {
             let coordinates = Coordinates::new(layout, &used, |_, _| true);
             Some(SecondOrder {
-                places: coordinates.places_of(chosen),
+                places: Some(coordinates.places_of(chosen)),
                 engine: Engine::Survivors(survivors::Kept::new(point, &plans, &used, coordinates)),
             })
         } else {
             Some(SecondOrder {
-                places: chosen.to_vec(),
+                places: (chosen.len() < layout.len()).then(|| chosen.to_vec()),
                 engine: Engine::Dense(dense::Kept::new(point, &plans)),
             })
         }
@@ -156,8 +152,12 @@ impl<T: Real> SecondOrder<T> {
 
     /// `put(k, (H x)_k)` for every chosen coordinate k, with `x_k = get(k)`.
     pub(crate) fn product(&self, room: &mut Room<T>, get: impl Fn(usize) -> T, mut put: impl FnMut(usize, T)) {
-        for (k, &place) in self.places.iter().enumerate() {
-            room.direction[place] = get(k);
+        match &self.places {
+            None => room.direction.iter_mut().enumerate().for_each(|(k, x)| *x = get(k)),
+            Some(places) => places
+                .iter()
+                .enumerate()
+                .for_each(|(k, &place)| room.direction[place] = get(k)),
         }
         match (&self.engine, &mut room.engine) {
             (Engine::Dense(kept), EngineRoom::Dense(rest)) => kept.product(rest, &room.direction, &mut room.product),
@@ -167,8 +167,12 @@ impl<T: Real> SecondOrder<T> {
             // A room is used with the point that made it.
             _ => return,
         }
-        for (k, &place) in self.places.iter().enumerate() {
-            put(k, room.product[place]);
+        match &self.places {
+            None => room.product.iter().enumerate().for_each(|(k, y)| put(k, *y)),
+            Some(places) => places
+                .iter()
+                .enumerate()
+                .for_each(|(k, &place)| put(k, room.product[place])),
         }
     }
 }
@@ -213,15 +217,55 @@ fn output_curvature<T: Real>(
     }
 }
 
-/// `φ′` at every pre-activation, and `φ″` where it is not zero and is `wanted`; nothing behind the identity.
-fn slopes<T: Real>(activation: Activation, pre: &[T], wanted: bool) -> (Option<Vec<T>>, Option<Vec<T>>) {
-    if activation == Activation::Linear {
-        return (None, None);
+/// The weights that are chosen or not zero, with everything that is no weight, where they are few enough for the path over them.
+fn few_used<T: Real>(point: &Point<'_, T>, chosen: &[usize]) -> Option<Mask> {
+    let layout = point.network.layout();
+    let few = |count: usize| (count as f64) < sparse_density::<T>() * layout.prunable() as f64;
+    let within = |range: &Range<usize>| {
+        chosen.partition_point(|&i| i < range.end) - chosen.partition_point(|&i| i < range.start)
+    };
+    if !few(layout.weight_slots().map(|slot| within(&slot.range)).sum()) {
+        return None;
     }
-    let slope = pre.iter().map(|&z| activation.derivative(z)).collect();
-    let bends = wanted && activation != Activation::Relu;
-    let bend = bends.then(|| pre.iter().map(|&z| activation.second_derivative(z)).collect());
-    (Some(slope), bend)
+    let mut used = layout.full_mask();
+    for slot in layout.weight_slots() {
+        slot.range.clone().for_each(|i| used.set(i, point.theta[i] != T::ZERO));
+    }
+    chosen.iter().for_each(|&i| used.set(i, true));
+    few(layout.weight_slots().map(|slot| used.kept_in(slot.range.clone())).sum()).then_some(used)
+}
+
+/// Turns pre-activations into activations. `φ′` before that where the activations do not show it, and `φ″` where it is not zero,
+/// the curvature of a `bent` network being wanted.
+fn activate<T: Real>(
+    arch: Arch,
+    activation: Activation,
+    values: &mut [T],
+    bent: Option<bool>,
+) -> (Option<Vec<T>>, Option<Vec<T>>) {
+    match activation {
+        Activation::Linear => (None, None),
+        Activation::Relu => {
+            rectify(arch, values);
+            (None, None)
+        }
+        _ => {
+            let slope = bent.map(|_| values.iter().map(|&z| activation.derivative(z)).collect());
+            let bend = bent.filter(|bent| *bent);
+            let bend = bend.map(|_| values.iter().map(|&z| activation.second_derivative(z)).collect());
+            values.iter_mut().for_each(|z| *z = activation.value(*z));
+            (slope, bend)
+        }
+    }
+}
+
+/// `out ← φ′ ∘ out`, with the slopes of smooth activations; a rectifier's stand in its activations.
+fn through<T: Real>(arch: Arch, activation: Activation, slope: Option<&[T]>, post: &[T], out: &mut [T]) {
+    match slope {
+        Some(slope) => multiply(arch, slope, out),
+        None if activation == Activation::Relu => close(arch, post, out),
+        None => {}
+    }
 }
 
 /// The mask of the weights of one slot.

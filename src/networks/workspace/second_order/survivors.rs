@@ -1,7 +1,7 @@
 //! Products over the survivors alone: activations feature by feature, a chunk of samples side by side in lanes.
 
 use super::kernels::{TangentForward, TangentPullBack, add_products, multiply};
-use super::{Plan, Point, bits, output_curvature, probabilities, slopes};
+use super::{Plan, Point, activate, bits, output_curvature, probabilities, through};
 use crate::networks::activation::Activation;
 use crate::networks::real::Real;
 use crate::networks::workspace::coordinates::Coordinates;
@@ -172,18 +172,14 @@ impl<T: Real> Kept<T> {
             }
             let count = length(stage, chunks);
             let pre = flat_mut(stage.post.lanes_mut::<K>(count));
-            if index >= self.lowest {
-                let (slope, bend) = slopes(stage.activation, pre, !point.gauss_newton);
-                let buffered = |values: Vec<T>| {
-                    let mut buffer = Buffer::new(count, K);
-                    flat_mut(buffer.lanes_mut::<K>(count)).copy_from_slice(&values);
-                    buffer
-                };
-                (stage.slope, stage.bend) = (slope.map(buffered), bend.map(buffered));
-            }
-            for z in pre {
-                *z = stage.activation.value(*z);
-            }
+            let bent = (index >= self.lowest).then_some(!point.gauss_newton);
+            let (slope, bend) = activate(arch, stage.activation, pre, bent);
+            let buffered = |values: Vec<T>| {
+                let mut buffer = Buffer::new(count, K);
+                flat_mut(buffer.lanes_mut::<K>(count)).copy_from_slice(&values);
+                buffer
+            };
+            (stage.slope, stage.bend) = (slope.map(buffered), bend.map(buffered));
         }
         let Some(last) = self.stages.last() else { return };
         for (chunk, rows) in self.chunks::<K>() {
@@ -227,13 +223,15 @@ impl<T: Real> Kept<T> {
             if let Some(bend) = &mut under.bend {
                 multiply(arch, flat(back.lanes::<K>(count)), flat_mut(bend.lanes_mut::<K>(count)));
             }
-            if let Some(slope) = &under.slope {
-                multiply(
-                    arch,
-                    flat(slope.lanes::<K>(count)),
-                    flat_mut(back.lanes_mut::<K>(count)),
-                );
-            }
+            let slope = under.slope.as_ref().map(|slope| flat(slope.lanes::<K>(count)));
+            let post = flat(under.post.lanes::<K>(count));
+            through(
+                arch,
+                under.activation,
+                slope,
+                post,
+                flat_mut(back.lanes_mut::<K>(count)),
+            );
             stage.delta = Some(std::mem::replace(&mut top, back));
         }
     }
@@ -277,6 +275,17 @@ impl<T: Real> Kept<T> {
             0 => part(&self.inputs, self.features, chunk),
             _ => part(&self.stages[index - 1].post, self.stages[index].inputs, chunk),
         }
+    }
+
+    /// Takes a chunk through the slopes of a stage.
+    fn through<const K: usize>(&self, index: usize, chunk: usize, out: &mut [T]) {
+        let stage = &self.stages[index];
+        let slope = stage
+            .slope
+            .as_ref()
+            .map(|slope| flat(part::<T, K>(slope, stage.outputs, chunk)));
+        let post = flat(part::<T, K>(&stage.post, stage.outputs, chunk));
+        through(self.arch, stage.activation, slope, post, out);
     }
 
     fn forward<const K: usize>(&self, room: &mut Room<T>, direction: &[T], chunk: usize) {
@@ -323,13 +332,7 @@ impl<T: Real> Kept<T> {
             if let Some(pre) = &mut tangents.pre {
                 pre.lanes_mut::<K>(stage.outputs).copy_from_slice(out);
             }
-            if let Some(slope) = &stage.slope {
-                multiply(
-                    self.arch,
-                    flat(part::<T, K>(slope, stage.outputs, chunk)),
-                    flat_mut(out),
-                );
-            }
+            self.through::<K>(index, chunk, flat_mut(out));
         }
     }
 
@@ -405,9 +408,7 @@ impl<T: Real> Kept<T> {
             }
             let out = flat_mut(under.delta.lanes_mut::<K>(stage.inputs));
             let below = &self.stages[index - 1];
-            if let Some(slope) = &below.slope {
-                multiply(self.arch, flat(part::<T, K>(slope, stage.inputs, chunk)), out);
-            }
+            self.through::<K>(index - 1, chunk, out);
             if let (Some(bend), Some(pre)) = (&below.bend, &under.pre) {
                 let pre = flat(pre.lanes::<K>(stage.inputs));
                 add_products(self.arch, flat(part::<T, K>(bend, stage.inputs, chunk)), pre, out);
