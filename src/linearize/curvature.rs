@@ -45,7 +45,7 @@ impl std::str::FromStr for CurvatureKind {
 /// Symmetric, so that [`MeasurementOperator::adjoint_into`] is [`MeasurementOperator::apply_into`].
 ///
 /// For multilayer perceptrons whatever does not depend on the direction is computed once, when the operator is made: activations,
-/// their slopes, and the derivatives of the loss, three to five numbers a unit and sample. A product is then a forward and a
+/// their slopes, and the derivatives of the loss, two to four numbers a unit and sample. A product is then a forward and a
 /// backward pass of tangents, `2 P₁ + 6 P` multiply-adds a sample for `P₁` weights in the first layer and P above it (`2 P₁ + 4 P`
 /// at most for Gauss-Newton); layers below the first that S touches cost nothing. Where weights that are neither chosen nor
 /// different from zero make up [enough](crate::networks::SPARSE_DENSITY_SINGLE) of the network, only the others cost anything: so
