@@ -8,6 +8,7 @@ mod conditioning;
 mod conditions;
 mod convolution;
 mod cosines;
+mod curvature;
 pub mod design;
 mod dual_bound;
 mod gram;
@@ -41,6 +42,9 @@ pub use convolution::{
     ConvolutionSpectrum, FrequencyBlock, KernelCorrelations, convolution_spectrum, zero_padding_brackets,
 };
 pub use cosines::{CosineCounts, CosineHistogram, CosineLaw};
+pub use curvature::{
+    CurvatureFindings, CurvatureSummary, SpectrumEnd, TraceFound, gauss_newton_conditioning, lanczos_gap,
+};
 pub use guarantees::{Evidence, Guarantee, Subject, guarantees, sharp_isometry_bound};
 pub use isometry::{Bracket, Rescaled, RestrictedIsometry, RestrictedIsometryConstant};
 pub use jacobian_cosines::{JacobianCosineLaw, JacobianCosines, PairKind, PairLaw};
