@@ -4,6 +4,7 @@
 
 mod certify;
 mod claims;
+mod curvature;
 mod describe;
 mod draw;
 mod grow;
@@ -58,8 +59,8 @@ macro_rules! commands {
 
 /// Every command, in the order of the help.
 pub static COMMANDS: &[Command] = commands![
-    reproduce, list, describe, claims, draw, imp, prune, train, grow, percolate, linearize, solve, path, recovers,
-    certify, theory
+    reproduce, list, describe, claims, draw, imp, prune, train, grow, percolate, linearize, curvature, solve, path,
+    recovers, certify, theory
 ];
 
 /// The name of the global flag for JSON.
