@@ -281,7 +281,7 @@ mod tests {
     }
 
     #[test]
-    fn four_networks_stand_side_by_side_and_the_mask_never_raises_the_gauss_newton_trace_of_the_last_layer() {
+    fn four_networks_stand_side_by_side_and_a_mask_raises_no_largest_eigenvalue_of_a_linear_one() {
         let folder = Folder::new("curvature");
         let path = folder.path("m.npy");
         let network = Network::preset("linear", 64, 10).unwrap();
