@@ -103,7 +103,10 @@ pub fn run(matches: &ArgMatches) -> Result<Answer> {
             let (values, _) = start(matches, &asked, &network, &seed)?;
             let order = seed.stream("training");
             let found = if asked.allocation() == Allocation::Global {
-                let count = Density::new(density(&asked, &network)?)?.kept_of(network.layout().prunable());
+                let density = density(&asked, &network)?;
+                // Refuses a density that leaves nothing.
+                asked.allocation().counts(network.layout(), density)?;
+                let count = Density::new(density)?.kept_of(network.layout().prunable());
                 method.run_together(&network, &data, count, &values, &order)?
             } else {
                 method.run(&network, &data, &counts(&asked, &network)?, &values, &order)?
