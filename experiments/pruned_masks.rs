@@ -38,7 +38,7 @@ pub(super) fn pruned_network(context: &Context<'_>, number: usize, seed: &Seed) 
     let plan = plan(context.scale());
     let run = imp_run(context, &plan, number)?;
     let network = plan.build_network(&samples(context)?.view())?;
-    let ranges: Vec<_> = network.layout().weight_slots().map(|slot| slot.range.clone()).collect();
+    let ranges: Vec<_> = network.layout().weight_ranges();
     let mut masks = Vec::new();
     for round in run.rounds {
         let counts: Vec<usize> = ranges.iter().map(|range| round.mask.kept_in(range.clone())).collect();

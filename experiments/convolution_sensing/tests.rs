@@ -143,7 +143,7 @@ fn the_operators_are_the_convolutions_of_networks() {
             .and_then(|b| b.build())
             .unwrap();
         let mut theta: Vec<f64> = network.initial(&Seed::root(2), &Initialisation::HE).unwrap();
-        let slots: Vec<_> = network.layout().weight_slots().map(|slot| slot.range.clone()).collect();
+        let slots: Vec<_> = network.layout().weight_ranges();
         // The last layer shows what the first one makes.
         for (i, weight) in theta[slots[1].clone()].iter_mut().enumerate() {
             *weight = f64::from(u8::from(i / 60 == i % 60));

@@ -5,6 +5,7 @@ use ticketsense::Result;
 use ticketsense::harness::{Claim, Decision, Expected, Verdict};
 use ticketsense::statistics::BinomialCount;
 use ticketsense::table::{Record, Table};
+use ticketsense::theory::path_survival::disjoint_survival;
 
 pub(super) const CLAIMS: &[Claim] = &[
     Claim {
@@ -117,8 +118,7 @@ fn survival(table: &Table) -> Result<Verdict> {
             );
         }
         if case.model == FULL && case.width > 1 && case.layers > 1 {
-            let path = case.keep.powf(case.layers as f64 + 1.0);
-            let disjoint = 1.0 - (1.0 - path).powf(case.width as f64);
+            let disjoint = disjoint_survival(case.keep, case.layers, case.width)?;
             for (place, rival) in [disjoint, case.log_mean_paths.exp().min(1.0)].into_iter().enumerate() {
                 rivals[place] += 1;
                 refuted[place] += usize::from(count.rejects(rival, level)?);

@@ -126,7 +126,7 @@ impl Experiment for DepthVersusWidth {
                             ("width", width.into()),
                             ("weights", graph.edges().into()),
                             ("exact", exact(model, keep, layers, width)?.into()),
-                            ("enumerated", enumerated(&graph, model, layers, width, keep)?.into()),
+                            ("enumerated", enumerated(&graph, model, keep)?.into()),
                             ("log_mean_paths", log_paths(model, keep, layers, width)?.into()),
                             ("replicates", found.replicates().into()),
                             ("joined", found.connected(layers + 1)?.into()),
@@ -239,12 +239,12 @@ fn log_paths(model: &str, keep: f64, layers: usize, width: usize) -> Result<f64>
 }
 
 /// The probability by every subset of the weights, layer after layer; none beyond [`ENUMERATED`].
-fn enumerated(graph: &LayeredGraph, model: &str, layers: usize, width: usize, keep: f64) -> Result<Option<f64>> {
+fn enumerated(graph: &LayeredGraph, model: &str, keep: f64) -> Result<Option<f64>> {
     let edges = graph.edges();
     if edges > ENUMERATED {
         return Ok(None);
     }
-    let widths = widths(model, layers, width);
+    let widths = graph.widths();
     // All weights as (layer, from, to), in an order of its own.
     let mut list = Vec::with_capacity(edges);
     for (layer, pair) in widths.windows(2).enumerate() {

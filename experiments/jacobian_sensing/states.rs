@@ -131,7 +131,7 @@ pub(super) fn rows(studied: &Studied, number: usize, context: &Context<'_>, seed
 
 /// The share of every layer's weights that a density says: the largest, or random ones.
 pub(super) fn mask(network: &Network, theta: &[f64], kind: &str, density: f64, seed: &Seed) -> Result<Mask> {
-    let ranges: Vec<_> = network.layout().weight_slots().map(|s| s.range.clone()).collect();
+    let ranges: Vec<_> = network.layout().weight_ranges();
     let counts: Vec<usize> = ranges.iter().map(|r| round_half_up(density * r.len() as f64)).collect();
     let mut rng = seed.stream("random mask").rng();
     let scores: Vec<f64> = match kind {

@@ -113,7 +113,7 @@ pub fn measure(density: f64, context: &Context<'_>) -> Result<()> {
 }
 
 fn uniform(network: &Network, density: f64, seed: &Seed) -> Result<Mask> {
-    let layers: Vec<_> = network.layout().weight_slots().map(|slot| slot.range.clone()).collect();
+    let layers: Vec<_> = network.layout().weight_ranges();
     let counts: Vec<usize> = layers
         .iter()
         .map(|range| (density * range.len() as f64).round() as usize)

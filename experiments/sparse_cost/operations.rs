@@ -102,7 +102,7 @@ fn largest(network: &Network, theta: &[f32], density: f64) -> Result<Mask> {
 
 /// A random mask of one density in every layer.
 fn random(network: &Network, density: f64, seed: &Seed) -> Result<Mask> {
-    let layers: Vec<_> = network.layout().weight_slots().map(|slot| slot.range.clone()).collect();
+    let layers: Vec<_> = network.layout().weight_ranges();
     let counts: Vec<usize> = layers
         .iter()
         .map(|range| (density * range.len() as f64).round() as usize)

@@ -66,7 +66,7 @@ fn strided_and_padded_convolutions_and_maxima_agree_with_the_network_within_the_
         .and_then(|b| b.build())
         .unwrap();
     let seed = Seed::root(3);
-    let layers: Vec<_> = network.layout().weight_slots().map(|slot| slot.range.clone()).collect();
+    let layers: Vec<_> = network.layout().weight_ranges();
     let counts: Vec<usize> = layers.iter().map(|range| range.len() / 2).collect();
     let mask = random_mask(network.layout().len(), &layers, &counts, &seed).unwrap();
     let mut theta: Vec<f32> = network.initial(&seed, &Initialisation::HE).unwrap();

@@ -88,7 +88,7 @@ impl Arm {
         let layout = subject.network.layout();
         let trained = &subject.dense.theta;
         let magnitudes: Vec<f64> = trained.iter().map(|v| f64::from(v.abs())).collect();
-        let ranges: Vec<Range<usize>> = layout.weight_slots().map(|slot| slot.range.clone()).collect();
+        let ranges: Vec<Range<usize>> = layout.weight_ranges();
         let unit_mask = subject.units.mask(&choice);
         let counts: Vec<usize> = ranges.iter().map(|range| unit_mask.kept_in(range.clone())).collect();
         let of_magnitude = |counts: &[usize]| keep_highest(&layout.full_mask(), &magnitudes, &ranges, counts);

@@ -9,7 +9,7 @@ use ticketsense::estimators::{
     CurvatureFindings, CurvatureSummary, NonzeroConditioning, TraceFound, gauss_newton_conditioning,
 };
 use ticketsense::linalg::lanczos::Lanczos;
-use ticketsense::linalg::spectral_distribution::{FractionBelow, LanczosQuadrature, TraceBracket};
+use ticketsense::linalg::spectral_distribution::{LanczosQuadrature, SpectralBracket};
 use ticketsense::linalg::traces::HutchPlusPlus;
 use ticketsense::linearize::{Curvature, CurvatureKind, Linearisation};
 use ticketsense::networks::{Array, Initialisation, Loss, Network};
@@ -88,14 +88,11 @@ pub fn run(matches: &ArgMatches) -> Result<Answer> {
     };
     let layout = network.layout();
     let full = layout.full_mask();
-    let mask = match matches.get_one::<PathBuf>("mask") {
-        Some(path) => network_files::mask(path, &network)?,
-        None => stored.unwrap_or_else(|| full.clone()),
-    };
+    let mask = network_files::mask_or(matches, stored, &network)?;
     if layout.density(&mask) == 0.0 {
         return Err(Error::argument("mask", "at least one kept weight", "none"));
     }
-    let layers: Vec<_> = layout.weight_slots().map(|slot| slot.range.clone()).collect();
+    let layers: Vec<_> = layout.weight_ranges();
     let counts: Vec<usize> = layers.iter().map(|range| mask.kept_in(range.clone())).collect();
     let random = random_mask(layout.len(), &layers, &counts, &seed.stream("random mask"))?;
     let again = fresh(&seed.stream("re-initialised"))?;
@@ -191,8 +188,7 @@ impl Page {
     fn json(&self) -> Value {
         let interval = |i: &Interval| json!([i.lower, i.upper]);
         let trace = |t: &TraceFound| json!({ "value": t.value, "interval": interval(&t.interval) });
-        let below = |f: &FractionBelow| json!({ "value": f.value, "truncation": interval(&f.truncation), "interval": interval(&f.interval) });
-        let bracket = |b: &TraceBracket| json!({ "value": b.value, "truncation": interval(&b.truncation), "interval": interval(&b.interval) });
+        let bracket = |b: &SpectralBracket| json!({ "value": b.value, "truncation": interval(&b.truncation), "interval": interval(&b.interval) });
         let nonzero = |c: &NonzeroConditioning| json!({ "condition": c.condition(), "lambda_min_nonzero": c.lambda_min_nonzero, "rank": c.rank, "gap": c.gap() });
         let column = |c: &Column| {
             let f = &c.found;
@@ -203,7 +199,7 @@ impl Page {
                 "lambda_min": f.smallest.ritz.value, "lambda_min_residual": f.smallest.ritz.residual_norm,
                 "lambda_min_bound": f.smallest.bound,
                 "steps": f.steps, "trace": trace(&f.trace), "squared_frobenius": trace(&f.squared_frobenius),
-                "zero": f.zero, "negative_fraction": below(&f.negative), "not_positive_fraction": below(&f.not_positive),
+                "zero": f.zero, "negative_fraction": bracket(&f.negative), "not_positive_fraction": bracket(&f.not_positive),
                 "shift": f.shift, "effective_dimension": f.effective_dimension.as_ref().map(bracket),
                 "log_determinant": f.log_determinant.as_ref().map(bracket),
                 "nonzero_spectrum": c.conditioning.as_ref().map(nonzero), "applications": f.applications,
@@ -242,7 +238,7 @@ impl Page {
         line("fraction negative", &|c| between(&c.found.negative.interval));
         line("fraction not positive", &|c| between(&c.found.not_positive.interval));
         if self.kind == CurvatureKind::GaussNewton {
-            let bracket = |b: &Option<TraceBracket>| b.as_ref().map_or("none".into(), |b| between(&b.interval));
+            let bracket = |b: &Option<SpectralBracket>| b.as_ref().map_or("none".into(), |b| between(&b.interval));
             line("effective dimension", &|c| bracket(&c.found.effective_dimension));
             line("log-determinant", &|c| bracket(&c.found.log_determinant));
             let known = |c: &Column, tell: &dyn Fn(&NonzeroConditioning) -> String| {

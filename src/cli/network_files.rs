@@ -3,7 +3,7 @@
 use super::{file, option};
 use clap::{Arg, ArgMatches};
 use serde_json::{Value, json};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use ticketsense::data::{self, DataChoice, Dataset, npy};
 use ticketsense::networks::{Network, Real};
 use ticketsense::support::Mask;
@@ -34,6 +34,17 @@ pub fn mask_argument(what: &str, without: &str) -> Arg {
     file("mask", "M.npy", "").help(format!(
         "{what}: one 0 or 1 a parameter, or a weight; {without} without it"
     ))
+}
+
+/// The mask that is given, or that of the checkpoint, or all.
+///
+/// # Errors
+/// As [`mask`].
+pub fn mask_or(matches: &ArgMatches, stored: Option<Mask>, network: &Network) -> Result<Mask> {
+    match matches.get_one::<PathBuf>("mask") {
+        Some(path) => mask(path, network),
+        None => Ok(stored.unwrap_or_else(|| network.layout().full_mask())),
+    }
 }
 
 /// The data and the network that [`arguments`] name.

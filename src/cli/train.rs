@@ -110,10 +110,7 @@ pub(super) fn train(matches: &ArgMatches, stop: &Stop) -> Result<Answer> {
         Some(path) => network_files::checkpoint::<f32>(path, &network)?,
         None => (network.initial(&seed.stream("initial"), &words.initialisation)?, None),
     };
-    let mask = match matches.get_one::<PathBuf>("mask") {
-        Some(path) => network_files::mask(path, &network)?,
-        None => stored.unwrap_or_else(|| network.layout().full_mask()),
-    };
+    let mask = network_files::mask_or(matches, stored, &network)?;
     let first = *option::<usize>(matches, "first-step")?;
     if first >= plan.steps {
         return Err(Error::argument(

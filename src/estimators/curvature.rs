@@ -3,7 +3,7 @@
 use super::conditioning::{NonzeroConditioning, nonzero_conditioning};
 use crate::error::{Error, Result};
 use crate::linalg::lanczos::{Lanczos, RitzValue};
-use crate::linalg::spectral_distribution::{FractionBelow, LanczosQuadrature, SpectralDistribution, TraceBracket};
+use crate::linalg::spectral_distribution::{LanczosQuadrature, SpectralBracket, SpectralDistribution};
 use crate::linalg::traces::{HutchPlusPlus, SplitTrace};
 use crate::linearize::{Biases, CurvatureKind, Linearisation, RowTransform};
 use crate::networks::Loss;
@@ -90,15 +90,15 @@ pub struct CurvatureFindings {
     /// What counts as zero.
     pub zero: f64,
     /// The fraction of the eigenvalues at or below `−zero`.
-    pub negative: FractionBelow,
+    pub negative: SpectralBracket,
     /// The fraction of the eigenvalues at or below `zero`; the others are positive.
-    pub not_positive: FractionBelow,
+    pub not_positive: SpectralBracket,
     /// The shift of the next two.
     pub shift: f64,
     /// `Σ λᵢ/(λᵢ + shift)`, of a Gauss-Newton matrix that is not zero.
-    pub effective_dimension: Option<TraceBracket>,
+    pub effective_dimension: Option<SpectralBracket>,
     /// `ln det(H + shift·I)`, of a Gauss-Newton matrix that is not zero.
-    pub log_determinant: Option<TraceBracket>,
+    pub log_determinant: Option<SpectralBracket>,
     /// The distribution itself.
     pub distribution: SpectralDistribution,
     /// Products with the matrix.
@@ -195,7 +195,7 @@ impl CurvatureSummary {
         let size = most.value.abs().max(least.value.abs());
         let (zero, shift) = (self.zero * size, self.damping * size);
         let semidefinite = kind == CurvatureKind::GaussNewton && shift > 0.0;
-        let only = |wanted: bool, found: &dyn Fn() -> Result<TraceBracket>| wanted.then(found).transpose();
+        let only = |wanted: bool, found: &dyn Fn() -> Result<SpectralBracket>| wanted.then(found).transpose();
         Ok(CurvatureFindings {
             order,
             largest: SpectrumEnd {

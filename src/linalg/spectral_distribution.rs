@@ -105,24 +105,13 @@ pub struct SpectralDistribution {
     applications: usize,
 }
 
-/// The fraction of the eigenvalues at or below a point.
+/// What the Gauss rules say of the spectrum, a fraction of it or a trace, and how far off they may be.
 #[derive(Clone, Copy, Debug, PartialEq)]
-pub struct FractionBelow {
+pub struct SpectralBracket {
     /// The mean of the Gauss rules.
     pub value: f64,
     /// The mean of the bounds that truncation leaves: what infinitely many steps from the same directions would give lies in
     /// between, for certain up to rounding.
-    pub truncation: Interval,
-    /// Those bounds, widened by Student's law for the directions.
-    pub interval: Interval,
-}
-
-/// The trace of a function of the map, between bounds.
-#[derive(Clone, Copy, Debug, PartialEq)]
-pub struct TraceBracket {
-    /// The trace by the Gauss rules.
-    pub value: f64,
-    /// The mean of the bounds that truncation leaves.
     pub truncation: Interval,
     /// Those bounds, widened by Student's law for the directions.
     pub interval: Interval,
@@ -204,20 +193,15 @@ impl SpectralDistribution {
     ///
     /// # Errors
     /// [`Error::Argument`] for a point that is no number or a level outside `(0, 1)`.
-    pub fn below(&self, x: f64, level: f64) -> Result<FractionBelow> {
+    pub fn below(&self, x: f64, level: f64) -> Result<SpectralBracket> {
         if x.is_nan() {
             return Err(Error::argument("point of the distribution", "a number", x));
         }
         let bounds: Vec<(f64, f64, f64)> = self.rules.iter().map(|rule| rule.below(x)).collect();
-        let (value, truncation, interval) = self.around(&bounds, level)?;
-        Ok(FractionBelow {
-            value,
-            truncation,
-            interval: Interval {
-                lower: interval.lower.max(0.0),
-                upper: interval.upper.min(1.0),
-            },
-        })
+        let mut found = around(&bounds, level)?;
+        found.interval.lower = found.interval.lower.max(0.0);
+        found.interval.upper = found.interval.upper.min(1.0);
+        Ok(found)
     }
 
     /// The density of the eigenvalues at x, smoothed by a normal law of standard deviation `bandwidth`: the mean over directions
@@ -256,7 +240,7 @@ impl SpectralDistribution {
     /// # Errors
     /// [`Error::Argument`] for a shift that is not positive and finite, a level outside `(0, 1)`, or a node below 0 by more than
     /// rounding: the map is not positive semidefinite.
-    pub fn log_determinant(&self, shift: f64, level: f64) -> Result<TraceBracket> {
+    pub fn log_determinant(&self, shift: f64, level: f64) -> Result<SpectralBracket> {
         self.bracket(shift, level, f64::ln)
     }
 
@@ -265,13 +249,13 @@ impl SpectralDistribution {
     ///
     /// # Errors
     /// As [`SpectralDistribution::log_determinant`].
-    pub fn effective_dimension(&self, shift: f64, level: f64) -> Result<TraceBracket> {
+    pub fn effective_dimension(&self, shift: f64, level: f64) -> Result<SpectralBracket> {
         // 1 − shift/(t + shift), whose even derivatives are negative too.
         self.bracket(shift, level, |t| 1.0 - shift / t)
     }
 
     /// The trace of `f(A + shift·I)` for f whose even derivatives are negative and odd ones positive.
-    fn bracket(&self, shift: f64, level: f64, f: impl Fn(f64) -> f64) -> Result<TraceBracket> {
+    fn bracket(&self, shift: f64, level: f64, f: impl Fn(f64) -> f64) -> Result<SpectralBracket> {
         if !(shift > 0.0 && shift.is_finite()) {
             return Err(Error::argument("shift", "a positive finite number", shift));
         }
@@ -294,28 +278,25 @@ impl SpectralDistribution {
             };
             bounds.push((lower, gauss, gauss));
         }
-        let (value, truncation, interval) = self.around(&bounds, level)?;
-        Ok(TraceBracket {
-            value,
-            truncation,
-            interval,
-        })
+        around(&bounds, level)
     }
+}
 
-    /// The mean of values between bounds: value, mean bounds, and those widened by Student's law.
-    fn around(&self, bounds: &[(f64, f64, f64)], level: f64) -> Result<(f64, Interval, Interval)> {
-        let of = |take: fn(&(f64, f64, f64)) -> f64| Summary::of(&bounds.iter().map(take).collect::<Vec<f64>>());
-        let (lower, value, upper) = (of(|b| b.0)?, of(|b| b.1)?, of(|b| b.2)?);
-        let truncation = Interval {
+/// The mean of values between bounds, each a lower bound, a value and an upper one.
+fn around(bounds: &[(f64, f64, f64)], level: f64) -> Result<SpectralBracket> {
+    let of = |take: fn(&(f64, f64, f64)) -> f64| Summary::of(&bounds.iter().map(take).collect::<Vec<f64>>());
+    let (lower, value, upper) = (of(|b| b.0)?, of(|b| b.1)?, of(|b| b.2)?);
+    Ok(SpectralBracket {
+        value: value.mean,
+        truncation: Interval {
             lower: lower.mean,
             upper: upper.mean,
-        };
-        let interval = Interval {
+        },
+        interval: Interval {
             lower: lower.interval(level)?.lower,
             upper: upper.interval(level)?.upper,
-        };
-        Ok((value.mean, truncation, interval))
-    }
+        },
+    })
 }
 
 #[cfg(test)]

@@ -172,9 +172,7 @@ impl<T: Real> Curvature<T> {
     ) -> Result<Self> {
         network.check_parameters("parameters", theta)?;
         let (mut theta, trained) = (theta.to_vec(), trained(network, mask)?);
-        for (value, _) in theta.iter_mut().zip(mask.bits()).filter(|(_, keep)| !**keep) {
-            *value = T::ZERO;
-        }
+        mask.apply(&mut theta)?;
         Curvature::new(kind, network, &theta, inputs, targets, loss, &trained)
     }
 

@@ -151,6 +151,16 @@ impl Layout {
         self.prunable_mask().support()
     }
 
+    /// Where the weights of every layer stand, from input to output.
+    pub fn weight_ranges(&self) -> Vec<Range<usize>> {
+        self.weight_slots().map(|slot| slot.range.clone()).collect()
+    }
+
+    /// Number of prunable parameters that a mask keeps.
+    pub fn kept(&self, mask: &Mask) -> usize {
+        self.weight_slots().map(|slot| mask.kept_in(slot.range.clone())).sum()
+    }
+
     /// Number of prunable parameters.
     pub fn prunable(&self) -> usize {
         self.weight_slots().map(Slot::len).sum()
@@ -182,7 +192,7 @@ impl Layout {
 
     /// Fraction of the prunable parameters that a mask keeps; 1 where nothing is prunable.
     pub fn density(&self, mask: &Mask) -> f64 {
-        let kept: usize = self.weight_slots().map(|s| mask.kept_in(s.range.clone())).sum();
+        let kept = self.kept(mask);
         match self.prunable() {
             0 => 1.0,
             total => kept as f64 / total as f64,

@@ -89,8 +89,7 @@ impl ControlRun {
 
 /// How many weights a mask keeps, biases not counted.
 pub fn kept_weights(network: &Network, mask: &Mask) -> usize {
-    let slots = network.layout().weight_slots();
-    slots.map(|slot| mask.kept_in(slot.range.clone())).sum()
+    network.layout().kept(mask)
 }
 
 impl Control {
@@ -159,7 +158,7 @@ impl Control {
             return Err(Error::argument("round", expected, round));
         };
         let layout = network.layout();
-        let layers: Vec<Range<usize>> = layout.weight_slots().map(|s| s.range.clone()).collect();
+        let layers: Vec<Range<usize>> = layout.weight_ranges();
         let counts: Vec<usize> = layers.iter().map(|range| ticket.mask.kept_in(range.clone())).collect();
         let fresh = || network.initial::<f32>(&seed.stream("fresh"), &plan.initialisation);
         let of_round = |name: &str| seed.stream(name).replicate(round as u64);

@@ -135,7 +135,7 @@ fn counts_are_exact_and_debiasing_moves_what_is_left_alone() {
         }),
     );
     assert_eq!(cut.mask, debiased.mask);
-    let layers: Vec<_> = network.layout().weight_slots().map(|s| s.range.clone()).collect();
+    let layers: Vec<_> = network.layout().weight_ranges();
     assert_eq!([0, 1].map(|l: usize| cut.mask.kept_in(layers[l].clone())), [24, 12]);
     assert_eq!((cut.gradients, debiased.gradients), (40, 55));
     assert!(cut.returned > 0 && cut.ever_kept > 36.0 / 72.0);

@@ -161,10 +161,7 @@ impl MovementPruning {
         from: &[f32],
         order: &Seed,
     ) -> Result<MovementPruned> {
-        let group = Group::new(
-            network.layout().weight_slots().map(|s| s.range.clone()).collect(),
-            count,
-        );
+        let group = Group::new(network.layout().weight_ranges(), count);
         if count > group.weights {
             let expected = format!("at most {}", group.weights);
             return Err(Error::argument("count of all layers", expected, count));
@@ -261,16 +258,12 @@ impl<'a, T: Real> Descent<'a, T> {
         let plan = trainer.plan();
         let layout = self.network.layout();
         let mut workspace = Workspace::new(self.network, &layout.full_mask(), plan.batch);
-        let layers: Vec<Range<usize>> = layout.weight_slots().map(|slot| slot.range.clone()).collect();
+        let layers: Vec<Range<usize>> = layout.weight_ranges();
         let (mut gradient, everything) = (vec![T::ZERO; layout.len()], vec![true; layout.len()]);
         let mut batches = Batches::new(trainer)?;
         while self.state.step < until.min(plan.steps) && self.state.status == Status::Stopped {
-            if let Some(stream) = trainer.drawn_inside(self.state.step) {
-                workspace.draw_from(stream);
-            }
-            let batch = batches.at(self.state.step)?;
-            let (inputs, targets, rows, theta) = (batch.inputs, batch.targets, batch.rows, &self.state.theta);
-            let loss = workspace.loss_and_gradient(theta, inputs, targets, rows, plan.loss, &mut gradient);
+            let theta = &self.state.theta;
+            let loss = batches.loss_and_gradient(self.state.step, theta, &mut workspace, &mut gradient)?;
             if !loss.is_finite() {
                 self.state.diverge();
                 break;

@@ -9,7 +9,7 @@ use crate::training::{Decay, Examples, Optimiser, Trainer, TrainingPlan};
 use std::ops::Range;
 
 fn layers(network: &Network) -> Vec<Range<usize>> {
-    network.layout().weight_slots().map(|slot| slot.range.clone()).collect()
+    network.layout().weight_ranges()
 }
 
 /// Momentum 0.9 and a penalty, on all samples in a batch, so that no order matters.

@@ -252,7 +252,7 @@ fn entries_that_share_statistics_are_connected() {
     ] {
         let network = build(kind);
         let mut mask = network.layout().full_mask();
-        let ranges: Vec<_> = network.layout().weight_slots().map(|s| s.range.clone()).collect();
+        let ranges: Vec<_> = network.layout().weight_ranges();
         for (range, kept) in ranges.iter().zip([0, 1]) {
             for weight in range.clone() {
                 mask.set(weight, weight == range.start + kept);

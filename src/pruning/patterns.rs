@@ -345,10 +345,7 @@ mod tests {
         let network = Network::preset("mlp:7", 5, 3).unwrap();
         let layout = network.layout();
         let scores = scores(layout.len(), 1);
-        let (counts, ranges) = (
-            vec![11, 6],
-            layout.weight_slots().map(|s| s.range.clone()).collect::<Vec<_>>(),
-        );
+        let (counts, ranges) = (vec![11, 6], layout.weight_ranges());
         let expected = keep_highest(&layout.full_mask(), &scores, &ranges, &counts).unwrap();
         let mask = keep_blocks(layout, &scores, (1, 1), &counts, Scope::Layerwise, Edge::Refused).unwrap();
         assert_eq!(mask, expected);

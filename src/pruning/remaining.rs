@@ -50,7 +50,7 @@ impl Remaining {
             slots: vec![Runs::default(); layout.slots().len()],
             groups: Vec::new(),
         };
-        let weights: Vec<Range<usize>> = layout.weight_slots().map(|slot| slot.range.clone()).collect();
+        let weights: Vec<Range<usize>> = layout.weight_ranges();
         for (slot, runs) in layout.slots().iter().zip(&mut found.slots) {
             if !weights.contains(&slot.range) {
                 continue;
@@ -154,7 +154,7 @@ mod tests {
     use proptest::prelude::*;
 
     fn ranges(network: &Network) -> Vec<Range<usize>> {
-        network.layout().weight_slots().map(|slot| slot.range.clone()).collect()
+        network.layout().weight_ranges()
     }
 
     proptest! {

@@ -283,7 +283,7 @@ mod tests {
     #[test]
     fn the_largest_of_all_layers_are_those_that_sorting_finds_ties_by_index() {
         let network = Network::preset("mlp:5-4", 6, 3).unwrap();
-        let ranges: Vec<_> = network.layout().weight_slots().map(|s| s.range.clone()).collect();
+        let ranges: Vec<_> = network.layout().weight_ranges();
         let mut mask = network.layout().full_mask();
         ranges[0].clone().step_by(3).for_each(|i| mask.set(i, false));
         let scores: Vec<f64> = (0..mask.dimension()).map(|i| ((i * 7) % 5) as f64 - 2.0).collect();

@@ -3,7 +3,7 @@
 use super::mixing::MixedBatch;
 use super::trainer::Trainer;
 use crate::error::Result;
-use crate::networks::{Array, Real};
+use crate::networks::{Array, Real, Workspace};
 use crate::seed::Seed;
 use rand::seq::SliceRandom;
 
@@ -65,6 +65,24 @@ impl<'t, 'a, T: Real> Batches<'t, 'a, T> {
             targets: &mixed.targets,
             rows: &mixed.rows,
         })
+    }
+}
+
+impl<T: Real> Batches<'_, '_, T> {
+    /// The loss on the batch of a step at some parameters, and its gradient in every parameter of the workspace.
+    pub fn loss_and_gradient(
+        &mut self,
+        step: usize,
+        theta: &[T],
+        workspace: &mut Workspace<T>,
+        gradient: &mut [T],
+    ) -> Result<f64> {
+        if let Some(stream) = self.trainer.drawn_inside(step) {
+            workspace.draw_from(stream);
+        }
+        let loss = self.trainer.plan.loss;
+        let batch = self.at(step)?;
+        Ok(workspace.loss_and_gradient(theta, batch.inputs, batch.targets, batch.rows, loss, gradient))
     }
 }
 

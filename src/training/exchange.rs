@@ -39,14 +39,8 @@ impl<T: Real> Trainer<'_, T> {
         self.network.check(&state.theta, self.training.inputs)?;
         let full = self.network.layout().full_mask();
         let mut workspace = Workspace::new(self.network, &full, self.plan.batch);
-        if let Some(stream) = self.drawn_inside(state.step) {
-            workspace.draw_from(stream);
-        }
-        let mut batches = Batches::new(self)?;
-        let batch = batches.at(state.step)?;
         let mut gradient = vec![T::ZERO; state.theta.len()];
-        let (inputs, targets) = (batch.inputs, batch.targets);
-        workspace.loss_and_gradient(&state.theta, inputs, targets, batch.rows, self.plan.loss, &mut gradient);
+        Batches::new(self)?.loss_and_gradient(state.step, &state.theta, &mut workspace, &mut gradient)?;
         Ok(gradient)
     }
 }

@@ -166,7 +166,7 @@ fn first_mask(
     match stored {
         Some(stored) if asked.density.is_none() && asked.allocation().implied_density(layout)?.is_none() => Ok(stored),
         _ => {
-            let layers: Vec<Range<usize>> = layout.weight_slots().map(|slot| slot.range.clone()).collect();
+            let layers: Vec<Range<usize>> = layout.weight_ranges();
             random_mask(layout.len(), &layers, &counts(asked, network)?, &seed.stream("mask"))
         }
     }

@@ -88,7 +88,7 @@ fn rigl_on_the_command_line_is_rigl_of_the_library_on_the_streams_of_train() {
     let (out, mask) = (folder.path("out"), folder.path("m.npy"));
     let seed = Seed::root(7).stream("imp").stream("0");
     let network = network();
-    let layers: Vec<_> = network.layout().weight_slots().map(|s| s.range.clone()).collect();
+    let layers: Vec<_> = network.layout().weight_ranges();
     let first = random_mask(network.layout().len(), &layers, &[100, 40], &Seed::root(3)).unwrap();
     write_mask(Path::new(&mask), &first).unwrap();
     let told = ask(&format!(

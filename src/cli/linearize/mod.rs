@@ -65,10 +65,7 @@ pub fn run(matches: &ArgMatches) -> Result<Answer> {
             (network.with_statistics_of(&initial, &inputs)?, None)
         }
     };
-    let mask = match matches.get_one::<PathBuf>("mask") {
-        Some(path) => network_files::mask(path, &network)?,
-        None => stored.unwrap_or_else(|| network.layout().full_mask()),
-    };
+    let mask = network_files::mask_or(matches, stored, &network)?;
     let comparisons = *option::<u64>(matches, "max-comparisons")?;
     if comparisons == 0 {
         return Err(Error::argument("max-comparisons", "at least 1", comparisons));

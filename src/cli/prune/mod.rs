@@ -52,10 +52,7 @@ pub fn run(matches: &ArgMatches) -> Result<Answer> {
         }
         None => theta.clone(),
     };
-    let mask = match matches.get_one::<PathBuf>("mask") {
-        Some(path) => network_files::mask(path, &network)?,
-        None => stored.unwrap_or_else(|| network.layout().full_mask()),
-    };
+    let mask = network_files::mask_or(matches, stored, &network)?;
     let made = request.make(&CriterionInput {
         network: &network,
         theta: &theta,

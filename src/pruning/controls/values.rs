@@ -202,7 +202,7 @@ mod tests {
     }
 
     fn layers(network: &Network) -> Vec<Range<usize>> {
-        network.layout().weight_slots().map(|s| s.range.clone()).collect()
+        network.layout().weight_ranges()
     }
 
     #[test]

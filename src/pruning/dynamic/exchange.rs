@@ -34,7 +34,7 @@ impl Exchanger {
     pub fn new(layout: &Layout, mask: &Mask) -> Result<Self> {
         layout.check_mask(mask)?;
         Ok(Exchanger {
-            layers: layout.weight_slots().map(|slot| slot.range.clone()).collect(),
+            layers: layout.weight_ranges(),
             seen: mask.clone(),
             weights: layout.prunable(),
             unpruned: layout.len() - layout.prunable(),

@@ -80,7 +80,7 @@ pub enum FractionDecay {
 /// use ticketsense::Seed;
 /// let samples = ImpSamples::new(data::load(&DataChoice::Digits)?)?;
 /// let network = Network::preset("mlp:20", 64, 10)?;
-/// let layers: Vec<_> = network.layout().weight_slots().map(|slot| slot.range.clone()).collect();
+/// let layers: Vec<_> = network.layout().weight_ranges();
 /// let mask = random_mask(network.layout().len(), &layers, &[128, 50], &Seed::root(1))?;
 /// let initial: Vec<f32> = network.initial(&Seed::root(0), &Initialisation::HE)?;
 /// let plan = TrainingPlan { steps: 40, evaluate_every: 40, ..TrainingPlan::default() };

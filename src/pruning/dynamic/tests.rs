@@ -17,7 +17,7 @@ fn plan(steps: usize) -> TrainingPlan {
 }
 
 fn layers(network: &Network) -> Vec<Range<usize>> {
-    network.layout().weight_slots().map(|slot| slot.range.clone()).collect()
+    network.layout().weight_ranges()
 }
 
 fn counts(network: &Network, mask: &Mask) -> Vec<usize> {

@@ -41,7 +41,7 @@ impl<'a, T: Real> Descent<'a, T> {
             network,
             ranking,
             counts,
-            layers: network.layout().weight_slots().map(|s| s.range.clone()).collect(),
+            layers: network.layout().weight_ranges(),
             frozen,
             scores,
             bits: vec![true; frozen.len()],
@@ -67,12 +67,8 @@ impl<'a, T: Real> Descent<'a, T> {
         let mut batches = Batches::new(trainer)?;
         trainer.evaluate(&mut self.state)?;
         while self.state.step < plan.steps && self.state.status == Status::Stopped {
-            if let Some(stream) = trainer.drawn_inside(self.state.step) {
-                workspace.draw_from(stream);
-            }
-            let batch = batches.at(self.state.step)?;
-            let (inputs, targets, rows, theta) = (batch.inputs, batch.targets, batch.rows, &self.state.theta);
-            let loss = workspace.loss_and_gradient(theta, inputs, targets, rows, plan.loss, &mut gradient);
+            let theta = &self.state.theta;
+            let loss = batches.loss_and_gradient(self.state.step, theta, &mut workspace, &mut gradient)?;
             if !loss.is_finite() {
                 self.state.diverge();
                 break;

@@ -50,7 +50,7 @@ fn a_descent_is_that_of_the_formulas_written_out_on_a_tiny_network() {
     let small = Small::new("mlp:5:no-bias");
     let (network, seed) = (&small.network, Seed::root(3));
     let counts = [7, 6];
-    let layers: Vec<_> = network.layout().weight_slots().map(|s| s.range.clone()).collect();
+    let layers: Vec<_> = network.layout().weight_ranges();
     for ranking in [ScoreRanking::Magnitude, ScoreRanking::Value] {
         let plan = plan(30);
         let full = network.layout().full_mask();

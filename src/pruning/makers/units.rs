@@ -53,7 +53,7 @@ pub(super) fn widest(
             .collect();
         let choice = units.choose(scores, &counts)?;
         let mask = units.mask(&choice).and(left)?;
-        let kept = layout.weight_slots().map(|slot| mask.kept_in(slot.range.clone())).sum();
+        let kept = layout.kept(&mask);
         Ok((choice, mask, kept))
     };
     let (choice, mask, least) = at(1)?;

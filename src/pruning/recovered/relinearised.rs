@@ -167,7 +167,7 @@ mod tests {
     fn later_rounds_choose_among_the_survivors_and_end_at_the_counts() {
         let (network, theta, inputs, labels) = problem();
         let counts = [6, 7, 5];
-        let layers: Vec<_> = network.layout().weight_slots().map(|s| s.range.clone()).collect();
+        let layers: Vec<_> = network.layout().weight_ranges();
         let found = Relinearised::default()
             .mask(&network, &theta, &inputs, &labels, &counts)
             .unwrap();

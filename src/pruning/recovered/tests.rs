@@ -29,7 +29,7 @@ fn example(name: &str, number: u64) -> (Network, Vec<f64>, Array<f64>) {
 }
 
 fn ranges(network: &Network) -> Vec<Range<usize>> {
-    network.layout().weight_slots().map(|s| s.range.clone()).collect()
+    network.layout().weight_ranges()
 }
 
 fn request<'a>(solver: RecoveredBy, damping: f64, counts: &'a [usize]) -> RecoveryRequest<'a> {

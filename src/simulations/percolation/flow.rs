@@ -5,7 +5,8 @@
 //! Dinic's algorithm.
 
 use super::LayerMask;
-use crate::error::{Error, Result};
+use super::masks::widths_of;
+use crate::error::Result;
 
 /// The largest numbers of disjoint paths from inputs to outputs.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -19,7 +20,7 @@ pub struct DisjointPaths {
 /// Counts the disjoint paths of kept weights from all inputs to all outputs.
 ///
 /// # Errors
-/// [`Error::Argument`] without layers, [`Error::Shape`] where a layer's inputs are not the outputs of the one before.
+/// [`Error::Argument`](crate::Error::Argument) without layers, [`Error::Shape`](crate::Error::Shape) where a layer's inputs are not the outputs of the one before.
 ///
 /// Cost: `O(E √V)` for E kept weights and V units where units are not shared, `O(E^{3/2})` where weights are not (Even and Tarjan
 /// 1975); memory some 40 bytes a kept weight.
@@ -33,17 +34,7 @@ pub struct DisjointPaths {
 /// # Ok::<(), ticketsense::Error>(())
 /// ```
 pub fn disjoint_paths(layers: &[LayerMask]) -> Result<DisjointPaths> {
-    let Some(first) = layers.first() else {
-        return Err(Error::argument("layers", "at least one", 0));
-    };
-    let mut widths = vec![first.inputs()];
-    for layer in layers {
-        let before = widths[widths.len() - 1];
-        if layer.inputs() != before {
-            return Err(Error::shape("inputs of a layer", before, layer.inputs()));
-        }
-        widths.push(layer.outputs());
-    }
+    let widths = widths_of(layers)?;
     Ok(DisjointPaths {
         by_units: flow(layers, &widths, true),
         by_weights: flow(layers, &widths, false),

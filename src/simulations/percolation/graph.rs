@@ -2,9 +2,10 @@
 
 use super::super::coin::Coin;
 use super::super::{require_between, require_probability};
-use super::words::{LANES, Wires, WordCounts, Words, check, spread};
+use super::masks::widths_of;
+use super::words::{LANES, Wires, WordCounts, Words, spread};
 use super::{LayerMask, LayeredNetwork};
-use crate::error::{Error, Result};
+use crate::error::Result;
 use crate::seed::Seed;
 
 /// Which units of the next layer each unit of a layered network may reach.
@@ -21,7 +22,7 @@ impl LayeredGraph {
     /// Layers in which every unit may reach every unit of the next one.
     ///
     /// # Errors
-    /// [`Error::Argument`] for fewer than two layers, an empty one, or more than 2³¹ edges or units.
+    /// [`Error::Argument`](crate::Error::Argument) for fewer than two layers, an empty one, or more than 2³¹ edges or units.
     pub fn full(widths: &[usize]) -> Result<Self> {
         let edges = widths.windows(2).map(|w| w[0].saturating_mul(w[1])).sum();
         Self::build(widths, edges, |layer, _, targets| {
@@ -32,10 +33,9 @@ impl LayeredGraph {
     /// `depth` layers below the first, wired once: to neighbours, or to distinct targets drawn from `seed`.
     ///
     /// # Errors
-    /// [`Error::Argument`] as [`LayeredNetwork::reached`], and for more than 2³¹ edges or units.
+    /// [`Error::Argument`](crate::Error::Argument) as [`LayeredNetwork::reached`], and for more than 2³¹ edges or units.
     pub fn wired(network: &LayeredNetwork, depth: usize, seed: &Seed) -> Result<Self> {
-        check(network)?;
-        require_between("depth", depth, 1, 1 << 24)?;
+        network.check(depth)?;
         let widths = vec![network.width; depth + 1];
         let mut rng = seed.stream("wiring").rng();
         let mut wires = Wires::of(network);
@@ -48,19 +48,9 @@ impl LayeredGraph {
     /// The kept weights of a network, from inputs to outputs.
     ///
     /// # Errors
-    /// [`Error::Shape`] when a layer does not take what the one before it gives; otherwise as [`LayeredGraph::full`].
+    /// [`Error::Shape`](crate::Error::Shape) when a layer does not take what the one before it gives; otherwise as [`LayeredGraph::full`].
     pub fn of_masks(layers: &[LayerMask]) -> Result<Self> {
-        let mut widths: Vec<usize> = layers.iter().take(1).map(LayerMask::inputs).collect();
-        for layer in layers {
-            if widths.last() != Some(&layer.inputs()) {
-                return Err(Error::shape(
-                    "inputs of a layer",
-                    widths[widths.len() - 1],
-                    layer.inputs(),
-                ));
-            }
-            widths.push(layer.outputs());
-        }
+        let widths = widths_of(layers)?;
         let edges = layers.iter().map(LayerMask::kept).sum();
         Self::build(&widths, edges, |number, unit, targets| {
             let layer = &layers[number];
@@ -112,7 +102,7 @@ impl LayeredGraph {
     /// Replicates are independent: batch b draws from `seed.replicate(b)`.
     ///
     /// # Errors
-    /// [`Error::Argument`] for a probability outside `[0, 1]`, sources of 0 or beyond the first layer, or no batches.
+    /// [`Error::Argument`](crate::Error::Argument) for a probability outside `[0, 1]`, sources of 0 or beyond the first layer, or no batches.
     ///
     /// Cost: an edge of a unit that some replicate reaches takes about `2 + log₂ m` random words, m the replicates that it
     /// can still change; memory is two words a unit of a layer.

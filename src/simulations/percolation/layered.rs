@@ -135,12 +135,9 @@ impl LayeredNetwork {
     /// # Ok::<(), ticketsense::Error>(())
     /// ```
     pub fn reached(&self, sources: usize, depth: usize, replicates: usize, seed: &Seed) -> Result<ReachedCounts> {
-        require_between("width", self.width, 1, 1 << 24)?;
-        require_between("fan-out", self.fan_out, 1, self.width)?;
+        self.check(depth)?;
         require_between("sources", sources, 1, self.width)?;
-        require_between("depth", depth, 1, 1 << 24)?;
         require_between("replicates", replicates, 1, (1 << 30) / (depth + 1))?;
-        require_probability("keep probability", self.keep)?;
         let mut counts = Vec::with_capacity(replicates * (depth + 1));
         let mut walk = Walk::new(*self)?;
         for replicate in 0..replicates {
@@ -151,6 +148,14 @@ impl LayeredNetwork {
             depth,
             counts,
         })
+    }
+
+    /// Refuses a network, or a depth of it, that cannot be followed.
+    pub(super) fn check(&self, depth: usize) -> Result<()> {
+        require_between("width", self.width, 1, 1 << 24)?;
+        require_between("fan-out", self.fan_out, 1, self.width)?;
+        require_between("depth", depth, 1, 1 << 24)?;
+        require_probability("keep probability", self.keep)
     }
 }
 

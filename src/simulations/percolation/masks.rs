@@ -119,6 +119,20 @@ impl Connectivity {
     }
 }
 
+/// Units from the inputs of the first layer to the outputs of the last, where each layer takes what the one before it gives.
+pub(super) fn widths_of(layers: &[LayerMask]) -> Result<Vec<usize>> {
+    let Some(first) = layers.first() else {
+        return Err(Error::argument("masks of layers", "at least one", 0));
+    };
+    if let Some((l, pair)) = layers.windows(2).enumerate().find(|(_, w)| w[1].inputs != w[0].outputs) {
+        let what = format!("inputs of layer {}", l + 1);
+        return Err(Error::shape(what, pair[0].outputs, pair[1].inputs));
+    }
+    Ok(std::iter::once(first.inputs)
+        .chain(layers.iter().map(|layer| layer.outputs))
+        .collect())
+}
+
 /// Follows the kept weights of a layered network forwards from all inputs and backwards from all outputs.
 ///
 /// # Errors
@@ -138,20 +152,14 @@ impl Connectivity {
 /// # Ok::<(), ticketsense::Error>(())
 /// ```
 pub fn connectivity(layers: &[LayerMask]) -> Result<Connectivity> {
-    let (Some(first), Some(last)) = (layers.first(), layers.last()) else {
-        return Err(Error::argument("masks of layers", "at least one", 0));
-    };
-    if let Some((l, pair)) = layers.windows(2).enumerate().find(|(_, w)| w[1].inputs != w[0].outputs) {
-        let what = format!("inputs of layer {}", l + 1);
-        return Err(Error::shape(what, pair[0].outputs, pair[1].inputs));
-    }
-    let mut from_inputs = vec![vec![true; first.inputs]];
+    let widths = widths_of(layers)?;
+    let mut from_inputs = vec![vec![true; widths[0]]];
     for (l, layer) in layers.iter().enumerate() {
         let before = &from_inputs[l];
         let meets = |row: &[bool]| row.iter().zip(before).any(|(&kept, &reached)| kept && reached);
         from_inputs.push(layer.rows().map(meets).collect());
     }
-    let mut to_outputs = vec![vec![true; last.outputs]];
+    let mut to_outputs = vec![vec![true; widths[layers.len()]]];
     for layer in layers.iter().rev() {
         let mut leads = vec![false; layer.inputs];
         let after = &to_outputs[to_outputs.len() - 1];
@@ -176,7 +184,7 @@ pub fn connectivity(layers: &[LayerMask]) -> Result<Connectivity> {
         live: live.collect(),
         weights: layers.iter().map(|l| l.bits.len()).collect(),
         kept: layers.iter().map(LayerMask::kept).collect(),
-        log_paths: log_paths(layers, first.inputs),
+        log_paths: log_paths(layers, widths[0]),
         from_inputs,
         to_outputs,
     })

@@ -5,7 +5,7 @@
 //! and v is not. An edge costs a few random words for 64 replicates, instead of a random number for each.
 
 use super::super::coin::Coin;
-use super::super::{proportion, require_between, require_probability, sample_mean};
+use super::super::{proportion, require_between, sample_mean};
 use super::{LayeredNetwork, Wiring};
 use crate::error::Result;
 use crate::outcome::Estimate;
@@ -28,9 +28,8 @@ impl LayeredNetwork {
     ///
     /// Cost: as [`LayeredGraph::percolate`](super::LayeredGraph::percolate); nothing is stored an edge.
     pub fn percolate(&self, sources: usize, depth: usize, batches: usize, seed: &Seed) -> Result<WordCounts> {
-        check(self)?;
+        self.check(depth)?;
         require_between("sources", sources, 1, self.width)?;
-        require_between("depth", depth, 1, 1 << 24)?;
         require_between("batches", batches, 1, (1 << 30) / (depth + 1))?;
         let coin = Coin::new(self.keep);
         let mut counts = WordCounts::new(&vec![self.width; depth + 1], self.wiring == Wiring::Neighbouring);
@@ -57,12 +56,6 @@ impl LayeredNetwork {
         }
         Ok(counts)
     }
-}
-
-pub(super) fn check(network: &LayeredNetwork) -> Result<()> {
-    require_between("width", network.width, 1, 1 << 24)?;
-    require_between("fan-out", network.fan_out, 1, network.width)?;
-    require_probability("keep probability", network.keep)
 }
 
 /// One unit's word through its edges.

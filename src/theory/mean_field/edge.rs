@@ -3,6 +3,7 @@
 use super::super::registry::{Argument, Arguments, ClosedForm, Domain, Quantity};
 use super::super::special::bisect;
 use super::Nonlinearity;
+use super::arguments::{BIAS_VARIANCE, nonlinearity};
 use crate::error::{Error, Result};
 
 /// A point of the edge of chaos.
@@ -103,13 +104,7 @@ pub static EDGE_FORM: ClosedForm = ClosedForm {
     name: "edge-of-chaos",
     summary: "Weight variance at which gradients of a wide random network at a density neither vanish nor explode.",
     arguments: &[
-        Argument::optional(
-            "nonlinearity",
-            "φ",
-            "1",
-            Domain::Choice(&Nonlinearity::WORDS),
-            Some("tanh"),
-        ),
+        nonlinearity("tanh"),
         Argument::optional(
             "density",
             "fraction of the weights kept",
@@ -117,13 +112,7 @@ pub static EDGE_FORM: ClosedForm = ClosedForm {
             Domain::POSITIVE_FRACTION,
             Some("1"),
         ),
-        Argument::optional(
-            "bias-variance",
-            "variance of the biases",
-            "variance",
-            Domain::NONNEGATIVE,
-            Some("0"),
-        ),
+        BIAS_VARIANCE,
     ],
     formula: "d s E phi'(sqrt(q) z)^2 = 1 at q = d s E phi(sqrt(q) z)^2 + b",
     source: "Poole et al. 2016, arXiv:1606.05340; Schoenholz et al. 2017, arXiv:1611.01232; Hayou et al. 2019, arXiv:1902.06853",

@@ -2,7 +2,8 @@
 
 use super::super::registry::{Argument, Arguments, ClosedForm, Domain, Quantity};
 use super::super::special::bisect;
-use super::{MeanField, Nonlinearity};
+use super::MeanField;
+use super::arguments::{BIAS_VARIANCE, WEIGHT_VARIANCE, nonlinearity};
 use crate::error::Result;
 
 /// Points of the scan a factor of ten.
@@ -233,34 +234,15 @@ impl MeanField {
     }
 }
 
-const NONLINEARITY: Argument = Argument::optional(
-    "nonlinearity",
-    "φ",
-    "1",
-    Domain::Choice(&Nonlinearity::WORDS),
-    Some("tanh"),
-);
-
 /// The closed form `mean-field`.
 pub static FIXED_POINT_FORM: ClosedForm = ClosedForm {
     name: "mean-field",
     summary: "Fixed points of variance and correlation in a wide random network at a density.",
     arguments: &[
-        NONLINEARITY,
+        nonlinearity("tanh"),
         Argument::required("density", "fraction of the weights kept", "1", Domain::FRACTION),
-        Argument::required(
-            "weight-variance",
-            "weight variance times the dense fan-in",
-            "1",
-            Domain::NONNEGATIVE,
-        ),
-        Argument::optional(
-            "bias-variance",
-            "variance of the biases",
-            "variance",
-            Domain::NONNEGATIVE,
-            Some("0"),
-        ),
+        WEIGHT_VARIANCE,
+        BIAS_VARIANCE,
         Argument::optional(
             "initial",
             "variance from which the fixed point is approached",
@@ -276,12 +258,7 @@ pub static FIXED_POINT_FORM: ClosedForm = ClosedForm {
 };
 
 fn evaluate(arguments: &Arguments) -> Result<Vec<Quantity>> {
-    let model = MeanField {
-        nonlinearity: arguments.text("nonlinearity")?.parse()?,
-        density: arguments.real("density")?,
-        weight_variance: arguments.real("weight-variance")?,
-        bias_variance: arguments.real("bias-variance")?,
-    };
+    let model = MeanField::asked(arguments)?;
     let found = model.fixed_points()?;
     let point = found.approached_from(&model, arguments.real("initial")?);
     let of = |take: &dyn Fn(&FixedPoint) -> Option<f64>| point.and_then(take).unwrap_or(f64::NAN);

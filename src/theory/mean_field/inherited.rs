@@ -15,7 +15,8 @@
 use super::super::registry::{Argument, Arguments, ClosedForm, Domain, Quantity};
 use super::super::require_fraction;
 use super::super::special::{bisect, normal_probability, tail_moments};
-use super::{MeanField, Nonlinearity};
+use super::MeanField;
+use super::arguments::{BIAS_VARIANCE, nonlinearity};
 use crate::error::{Error, Result};
 
 /// The threshold t that a share ρ of standard normal numbers exceeds in size, `2Φ(−t) = ρ`.
@@ -84,20 +85,8 @@ pub static INHERITED_FORM: ClosedForm = ClosedForm {
             Domain::NONNEGATIVE,
             Some("2"),
         ),
-        Argument::optional(
-            "bias-variance",
-            "variance of the biases",
-            "variance",
-            Domain::NONNEGATIVE,
-            Some("0"),
-        ),
-        Argument::optional(
-            "nonlinearity",
-            "φ",
-            "1",
-            Domain::Choice(&Nonlinearity::WORDS),
-            Some("relu"),
-        ),
+        BIAS_VARIANCE,
+        nonlinearity("relu"),
     ],
     formula: "r^2 2[t phi(t) + 1 - Phi(t)] + (1 - r^2) d with 2 Phi(-t) = d",
     source: "second moment of a truncated normal law, Johnson, Kotz and Balakrishnan 1994; the map of Poole et al. 2016",

@@ -19,7 +19,8 @@
 
 use super::super::registry::{Argument, Arguments, ClosedForm, Domain, Quantity};
 use super::super::require_positive;
-use super::{MeanField, Nonlinearity};
+use super::MeanField;
+use super::arguments::{BIAS_VARIANCE, WEIGHT_VARIANCE, nonlinearity};
 use crate::error::{Error, Result};
 use std::fmt;
 use std::str::FromStr;
@@ -247,20 +248,9 @@ pub static JACOBIAN_FORM: ClosedForm = ClosedForm {
             "1",
             Domain::POSITIVE_FRACTION,
         ),
-        Argument::required(
-            "weight-variance",
-            "weight variance times the dense fan-in",
-            "1",
-            Domain::NONNEGATIVE,
-        ),
+        WEIGHT_VARIANCE,
         Argument::required("depth", "layers", "layers", Domain::STEPS),
-        Argument::optional(
-            "nonlinearity",
-            "φ",
-            "1",
-            Domain::Choice(&Nonlinearity::WORDS),
-            Some("tanh"),
-        ),
+        nonlinearity("tanh"),
         Argument::optional(
             "ensemble",
             "law of the weights before the mask",
@@ -268,13 +258,7 @@ pub static JACOBIAN_FORM: ClosedForm = ClosedForm {
             Domain::Choice(&Ensemble::WORDS),
             Some("gaussian"),
         ),
-        Argument::optional(
-            "bias-variance",
-            "variance of the biases",
-            "variance",
-            Domain::NONNEGATIVE,
-            Some("0"),
-        ),
+        BIAS_VARIANCE,
         Argument::optional(
             "initial",
             "variance at depth 0",
@@ -297,12 +281,7 @@ pub static JACOBIAN_FORM: ClosedForm = ClosedForm {
 };
 
 fn evaluate(arguments: &Arguments) -> Result<Vec<Quantity>> {
-    let model = MeanField {
-        nonlinearity: arguments.text("nonlinearity")?.parse()?,
-        density: arguments.real("density")?,
-        weight_variance: arguments.real("weight-variance")?,
-        bias_variance: arguments.real("bias-variance")?,
-    };
+    let model = MeanField::asked(arguments)?;
     let ensemble: Ensemble = arguments.text("ensemble")?.parse()?;
     let depth = arguments.integer("depth")? as usize;
     let found = model.jacobian(ensemble, arguments.real("initial")?, depth)?;

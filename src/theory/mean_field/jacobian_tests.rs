@@ -1,6 +1,7 @@
 use super::super::super::relu_variance::fluctuation;
 use super::super::quadrature::mean;
 use super::*;
+use crate::theory::mean_field::Nonlinearity;
 use proptest::prelude::*;
 
 const ENSEMBLES: [Ensemble; 2] = [Ensemble::Gaussian, Ensemble::Orthogonal];

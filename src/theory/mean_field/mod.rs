@@ -17,6 +17,7 @@
 //! Sources: Poole et al. 2016 (arXiv:1606.05340); Schoenholz et al. 2017 (arXiv:1611.01232); Hayou et al. 2019
 //! (arXiv:1902.06853).
 
+mod arguments;
 mod edge;
 mod fixed_points;
 mod inherited;

@@ -232,7 +232,7 @@ fn few_used<T: Real>(point: &Point<'_, T>, chosen: &[usize]) -> Option<Mask> {
         slot.range.clone().for_each(|i| used.set(i, point.theta[i] != T::ZERO));
     }
     chosen.iter().for_each(|&i| used.set(i, true));
-    few(layout.weight_slots().map(|slot| used.kept_in(slot.range.clone())).sum()).then_some(used)
+    few(layout.kept(&used)).then_some(used)
 }
 
 /// Turns pre-activations into activations. `φ′` before that where the activations do not show it, and `φ″` where it is not zero,

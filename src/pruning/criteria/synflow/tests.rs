@@ -164,12 +164,7 @@ fn in_a_residual_network_the_first_and_the_last_layer_share_the_same_flow() {
 
 /// Pruning in rounds as it is defined: scores of the whole network under a mask, and the largest of them kept.
 fn by_masks(input: &CriterionInput<'_>, counts: &[Vec<usize>], together: bool) -> Vec<Mask> {
-    let ranges: Vec<_> = input
-        .network
-        .layout()
-        .weight_slots()
-        .map(|slot| slot.range.clone())
-        .collect();
+    let ranges: Vec<_> = input.network.layout().weight_ranges();
     let (mut mask, mut masks) = (input.mask.clone(), Vec::new());
     for counts in counts {
         let mut theta = input.theta.to_vec();
