@@ -6,33 +6,22 @@
 //! The last rows tell how near pruning in rounds is to memory: beside it stands a plain copy of what every round has to read
 //! and write, 16 bytes for each weight that is left.
 
+mod timing;
+
 use std::time::Instant;
 use ticketsense::Seed;
 use ticketsense::networks::{Array, Initialisation, Loss, Network};
 use ticketsense::pruning::{Allocation, Criterion, CriterionInput, ScoredPruning};
 use ticketsense::training::Examples;
+use timing::medians;
 
 const SAMPLES: usize = 512;
-const REPETITIONS: usize = 15;
 const LOSS: Loss = Loss::CrossEntropy;
 
 /// Median seconds of both, run in turn.
-fn medians(mut first: impl FnMut(), mut second: impl FnMut()) -> (f64, f64) {
-    let seconds = |work: &mut dyn FnMut()| {
-        let start = Instant::now();
-        work();
-        start.elapsed().as_secs_f64()
-    };
-    let (mut a, mut b) = (Vec::new(), Vec::new());
-    for _ in 0..REPETITIONS {
-        a.push(seconds(&mut first));
-        b.push(seconds(&mut second));
-    }
-    let median = |mut values: Vec<f64>| {
-        values.sort_by(f64::total_cmp);
-        values[values.len() / 2]
-    };
-    (median(a), median(b))
+fn both(mut first: impl FnMut(), mut second: impl FnMut()) -> (f64, f64) {
+    let found = medians(&mut [&mut first, &mut second]);
+    (found[0], found[1])
 }
 
 fn main() -> ticketsense::Result<()> {
@@ -75,10 +64,10 @@ fn main() -> ticketsense::Result<()> {
     };
     let score = |criterion: Criterion| drop(criterion.scores(&input));
     let rows = [
-        ("snip / a gradient", medians(|| score(Criterion::Snip), gradient)),
+        ("snip / a gradient", both(|| score(Criterion::Snip), gradient)),
         (
             "grasp / a gradient and a Hessian product",
-            medians(
+            both(
                 || score(Criterion::Grasp),
                 || {
                     gradient();
@@ -86,22 +75,22 @@ fn main() -> ticketsense::Result<()> {
                 },
             ),
         ),
-        ("a Hessian product / a gradient", medians(hessian, gradient)),
+        ("a Hessian product / a gradient", both(hessian, gradient)),
         (
             "synflow / a gradient of one sample",
-            medians(|| score(Criterion::SynFlow), single),
+            both(|| score(Criterion::SynFlow), single),
         ),
         (
             "synflow pruning in 100 rounds / 100 gradients of one sample",
-            medians(|| drop(rounds.prune(&input)), || (0..100).for_each(|_| single())),
+            both(|| drop(rounds.prune(&input)), || (0..100).for_each(|_| single())),
         ),
         (
             "synflow pruning in 100 rounds / copies of its lists",
-            medians(|| drop(rounds.prune(&input)), copies),
+            both(|| drop(rounds.prune(&input)), copies),
         ),
         (
             "optimal brain damage / 10 gradients",
-            medians(
+            both(
                 || score(Criterion::OptimalBrainDamage),
                 || (0..10).for_each(|_| gradient()),
             ),

@@ -3,30 +3,13 @@
 //!
 //! `cargo bench --bench simulations`
 
+mod timing;
+
 use rand::Rng;
 use std::hint::black_box;
-use std::time::Instant;
 use ticketsense::Seed;
 use ticketsense::simulations::percolation::{LayeredGraph, LayeredNetwork, Wiring};
-
-const REPETITIONS: usize = 9;
-
-/// Median seconds of each, run in turn.
-fn medians(works: &mut [&mut dyn FnMut()]) -> Vec<f64> {
-    let mut seconds = vec![Vec::new(); works.len()];
-    for _ in 0..REPETITIONS {
-        for (work, seconds) in works.iter_mut().zip(&mut seconds) {
-            let start = Instant::now();
-            work();
-            seconds.push(start.elapsed().as_secs_f64());
-        }
-    }
-    let median = |mut values: Vec<f64>| {
-        values.sort_by(f64::total_cmp);
-        values[values.len() / 2]
-    };
-    seconds.into_iter().map(median).collect()
-}
+use timing::medians;
 
 fn main() -> ticketsense::Result<()> {
     println!("percolation, 64 replicates a word; billions of edges times replicates a second on one core\n");
