@@ -25,6 +25,7 @@ mod phase_transition;
 mod pruned_masks;
 mod pruning_at_initialisation;
 mod random_networks;
+mod recurrent_masks;
 mod rewinding;
 mod rip_certificates;
 mod rows;
@@ -65,6 +66,7 @@ pub static EXPERIMENTS: &[&dyn Experiment] = &[
     &conditioning::Conditioning,
     &percolation::Percolation,
     &depth_versus_width::DepthVersusWidth,
+    &recurrent_masks::RecurrentMasks,
     &signal_propagation::SignalPropagation,
     &thresholding::Thresholding,
     &support_recovery_thresholds::SupportRecoveryThresholds,

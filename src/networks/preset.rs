@@ -5,18 +5,19 @@
 //! BASE   = "lenet-300-100" | "mlp:" WIDTH { "-" WIDTH } | "linear"
 //!        | "lenet-5" | "conv-2" | "conv-4" | "conv-6" | "resnet-20" | "transformer" | "rnn"
 //! OPTION = "relu" | "tanh" | "erf" | "gelu" | "linear" | "no-bias"
-//!        | "batch-norm" | "layer-norm" | "group-norm=" GROUPS | "dropout=" RATE | "circular" | "untied"
+//!        | "batch-norm" | "layer-norm" | "group-norm=" GROUPS | "dropout=" RATE | "circular"
+//!        | "hidden=" UNITS | "untied"
 //! ```
 //!
 //! Options stand in any order, each kind once. Unless named, the activation is `relu` (`gelu` in the transformer, `tanh`
 //! in the recurrent network) and there is no normalisation (batch normalisation in the residual network). `circular`
-//! belongs to convolutions, `untied` to the recurrent network.
+//! belongs to convolutions, `hidden` and `untied` to the recurrent network.
 //!
 //! `lenet-300-100` is `mlp:300-100` under its known name, `lenet-5` the convolutional network of the same paper (LeCun et
 //! al. 1998) with ReLU and maxima; `linear` has no hidden layer; `conv-2`, `-4`, `-6` are those of Frankle & Carbin (ICLR
 //! 2019, figure 2); `resnet-20` is that of He et al. (CVPR 2016, section 4.2) with 1×1 convolutions as shortcuts where the
 //! shape changes. The transformer has two pre-norm blocks of width 32 with four heads; the recurrent network 64 hidden
-//! units. Both take tokens, series, or the rows of an image.
+//! units unless `hidden` says another number. Both take tokens, series, or the rows of an image.
 
 use super::activation::Activation;
 use super::builder::{NetworkBuilder, NormalisationKind};
@@ -37,7 +38,7 @@ const BASES: [&str; 10] = [
     "transformer",
     "rnn",
 ];
-const OPTIONS: [&str; 12] = [
+const OPTIONS: [&str; 13] = [
     "relu",
     "tanh",
     "erf",
@@ -49,12 +50,13 @@ const OPTIONS: [&str; 12] = [
     "group-norm=GROUPS",
     "dropout=RATE",
     "circular",
+    "hidden=UNITS",
     "untied",
 ];
 
 /// Width, heads, blocks and inner width of the transformer.
 const TRANSFORMER: (usize, usize, usize, usize) = (32, 4, 2, 64);
-/// Hidden units of the recurrent network, and the width of its embedding of tokens.
+/// Usual hidden units of the recurrent network, and the width of its embedding of tokens.
 const RECURRENT: (usize, usize) = (64, 16);
 
 /// The words behind a base.
@@ -65,6 +67,7 @@ struct Options {
     normalisation: Option<NormalisationKind>,
     dropout: Option<f64>,
     circular: bool,
+    hidden: Option<usize>,
     untied: bool,
 }
 
@@ -87,6 +90,12 @@ impl Options {
                         .parse()
                         .map_err(|_| Error::argument("dropout", "a number in [0, 1)", rate))?;
                     options.dropout.replace(rate).is_some()
+                }
+                Some(("hidden", units)) => {
+                    let units = units
+                        .parse()
+                        .map_err(|_| Error::argument("hidden", "a number of units", units))?;
+                    options.hidden.replace(units).is_some()
                 }
                 _ => match word {
                     "no-bias" => std::mem::replace(&mut options.no_bias, true),
@@ -125,6 +134,9 @@ impl Options {
         if let Some(rate) = self.dropout {
             name.push_str(&format!(":dropout={rate}"));
         }
+        if let Some(units) = self.hidden.filter(|&units| units != RECURRENT.0) {
+            name.push_str(&format!(":hidden={units}"));
+        }
         for (word, set) in [("circular", self.circular), ("untied", self.untied)] {
             if set {
                 name.push_str(&format!(":{word}"));
@@ -143,6 +155,7 @@ impl Options {
             ),
             ("dropout", self.dropout.is_some() && allowed.dropout.is_none()),
             ("circular", self.circular && !allowed.circular),
+            ("hidden", self.hidden.is_some() && allowed.hidden.is_none()),
             ("untied", self.untied && !allowed.untied),
         ];
         match stray.iter().find(|(_, stray)| *stray) {
@@ -234,6 +247,7 @@ impl Network {
             normalisation: Some(NormalisationKind::Layer),
             dropout: Some(0.0),
             circular: false,
+            hidden: None,
             untied: false,
         };
         let follow = Follow {
@@ -255,6 +269,7 @@ impl Network {
             },
             "rnn" => Options {
                 normalisation: None,
+                hidden: Some(0),
                 untied: true,
                 ..all
             },
@@ -272,7 +287,7 @@ impl Network {
             "transformer" => transformer(series(start, inputs, TRANSFORMER.0)?, &follow, classes),
             "rnn" => {
                 let builder = series(start, inputs, RECURRENT.1)?;
-                let builder = builder.recurrent(RECURRENT.0, activation, !options.untied)?;
+                let builder = builder.recurrent(options.hidden.unwrap_or(RECURRENT.0), activation, !options.untied)?;
                 match options.dropout {
                     Some(rate) => builder.dropout(rate)?,
                     None => builder,
@@ -418,11 +433,15 @@ mod tests {
             ("mlp:50:relu", "mlp:50"),
             ("linear:no-bias", "linear:no-bias"),
             ("mlp:50:dropout=0.5:batch-norm:relu", "mlp:50:batch-norm:dropout=0.5"),
+            ("rnn:untied:hidden=5", "rnn:hidden=5:untied"),
+            ("rnn:hidden=64", "rnn"),
         ] {
-            let network = Network::preset(given, 7, 3).unwrap();
+            let network = Network::preset(given, 64, 3).unwrap();
             assert_eq!(network.name(), canonical);
-            assert_eq!(Network::preset(canonical, 7, 3).unwrap(), network);
+            assert_eq!(Network::preset(canonical, 64, 3).unwrap(), network);
         }
+        let cell = Network::preset("rnn:hidden=5", 64, 3).unwrap();
+        assert_eq!(cell.layout().prunable(), 8 * 5 + 5 * 5 + 5 * 3);
     }
 
     #[test]
@@ -493,6 +512,9 @@ mod tests {
             "mlp:5:circular",
             "mlp:4:batch-norm:layer-norm",
             "rnn:batch-norm",
+            "rnn:hidden=0",
+            "rnn:hidden=x",
+            "mlp:5:hidden=5",
             "resnet-20:no-bias",
             "lenet-5",
             "",

@@ -2,7 +2,8 @@
 //!
 //! Views of one question: the branching process that the theory is about ([`galton_watson`]), layered networks of finite
 //! width with their collisions ([`layered`], and 64 replicates at a time [`words`], over any given graph [`graph`]), the exact law
-//! of the reached count in them ([`reach`]) and of the reached set of a narrow layer wired to neighbours ([`transfer`]), and
+//! of the reached count in them ([`reach`]) and of the reached set of a narrow layer wired to neighbours ([`transfer`]), a recurrent cell
+//! whose mask is one for all steps ([`recurrent`]), and
 //! the connectivity of a given mask ([`masks`]) with its disjoint paths ([`flow`]).
 
 pub mod flow;
@@ -11,6 +12,7 @@ pub mod graph;
 pub mod layered;
 pub mod masks;
 pub mod reach;
+pub mod recurrent;
 pub mod transfer;
 pub mod words;
 #[cfg(test)]
@@ -22,5 +24,6 @@ pub use graph::{LayeredGraph, LiveCounts};
 pub use layered::{LayeredNetwork, ReachedCounts, Wiring};
 pub use masks::{Connectivity, LayerMask, connectivity, layer_masks};
 pub use reach::ReachKernel;
+pub use recurrent::{LastingCounts, Reuse, lasting};
 pub use transfer::SetLaw;
 pub use words::WordCounts;
