@@ -98,6 +98,42 @@ pub fn mean_variance_with_bias(
     Ok(carried + bias_variance * geometric)
 }
 
+/// The mean logarithm of the factor on the length of a dense layer, `E ln(q^{ℓ+1}/q^ℓ)` at a width N, exact: what a typical network
+/// does, less than `ln(σ_w²/2)` by `5/(2N)` to leading order.
+///
+/// Given the layer before, its pre-activations are N independent normal numbers; B of them, a binomial number, are positive, and the
+/// sum of their squares is χ² with B degrees of freedom. So the factor is `2χ²_B/N` times `σ_w²/2`, and
+/// `E ln χ²_B = ψ(B/2) + ln 2`. Layers in which all are negative, a share 2^{−N}, are left out. Cost: N steps.
+///
+/// ```
+/// use ticketsense::theory::relu_variance::typical_growth;
+/// assert!((typical_growth(100, 2.0)? + 2.5 / 100.0).abs() < 3e-4);
+/// # Ok::<(), ticketsense::Error>(())
+/// ```
+///
+/// # Errors
+/// [`crate::Error::Argument`] for no units, or a weight variance that is not positive and finite.
+pub fn typical_growth(width: u64, weight_variance: f64) -> Result<f64> {
+    require_positive("width", width as f64)?;
+    require_positive("weight-variance", weight_variance)?;
+    const EULER: f64 = 0.577_215_664_901_532_9;
+    let n = width as f64;
+    // ψ(1/2) and ψ(1), then ψ(x + 1) = ψ(x) + 1/x.
+    let mut digamma = [-EULER, -EULER - 2.0 * std::f64::consts::LN_2];
+    let (mut sum, mut weight) = (0.0, 0.0);
+    for active in 1..=width {
+        let half = 0.5 * active as f64;
+        let place = (active % 2) as usize;
+        if active > 2 {
+            digamma[place] += (half - 1.0).recip();
+        }
+        let probability = (super::special::ln_choose(width, active) - n * std::f64::consts::LN_2).exp();
+        sum += probability * digamma[place];
+        weight += probability;
+    }
+    Ok(sum / weight + (4.0 / n).ln() + (0.5 * weight_variance).ln())
+}
+
 /// How a random network's variance scatters about the mean, relative to it.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Fluctuation {
@@ -221,6 +257,19 @@ mod tests {
     use proptest::prelude::*;
     use rand::RngExt;
     use rand_distr::{Distribution, StandardNormal};
+
+    #[test]
+    fn the_typical_growth_is_that_of_a_single_unit_and_has_the_known_expansion() {
+        // One unit: ln of twice a squared normal number, E ln z² = ψ(1/2) + ln 2.
+        let one = -0.577_215_664_901_532_9 - 2.0 * std::f64::consts::LN_2 + 2.0f64.ln() + 2.0f64.ln();
+        assert!((typical_growth(1, 2.0).unwrap() - one).abs() < 1e-14);
+        // −5/(2N) and a term of order 1/N², seen at two widths.
+        let rest = |n: u64| (typical_growth(n, 2.0).unwrap() + 2.5 / n as f64) * (n * n) as f64;
+        assert!((rest(400) / rest(800) - 1.0).abs() < 0.02, "{} {}", rest(400), rest(800));
+        let moved = typical_growth(50, 3.0).unwrap() - typical_growth(50, 2.0).unwrap();
+        assert!((moved - 1.5f64.ln()).abs() < 1e-14);
+        assert!(typical_growth(0, 2.0).is_err() && typical_growth(5, 0.0).is_err());
+    }
 
     #[test]
     fn the_critical_point_is_two_over_the_density() {

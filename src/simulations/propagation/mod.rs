@@ -4,6 +4,7 @@
 //! [`random`] (lengths alone, for any activation, drawn fast), [`signals`] (two inputs and a gradient through one network, dense or
 //! convolutional) and [`jacobian`] (singular values); for the weights of a real network [`given`].
 
+mod copies;
 pub mod given;
 pub mod jacobian;
 pub mod lattice;

@@ -19,6 +19,7 @@
 
 mod arguments;
 mod edge;
+mod finite_width;
 mod fixed_points;
 mod inherited;
 mod jacobian;
@@ -28,6 +29,7 @@ mod quadrature;
 mod tests;
 
 pub use edge::{CriticalPoint, EDGE_FORM, edge_of_chaos, edge_point};
+pub use finite_width::WidthCorrection;
 pub use fixed_points::{FIXED_POINT_FORM, FixedPoint, FixedPoints, Phase};
 pub use inherited::{INHERITED_FORM, inherited_scale, inherited_variance, magnitude_threshold};
 pub use jacobian::{Ensemble, FiniteJacobian, JACOBIAN_FORM, JacobianMoments};
