@@ -76,6 +76,14 @@ pub enum Error {
         /// What stands there.
         got: String,
     },
+    /// A map that is called symmetric and is not.
+    #[error("map: expected symmetric, got ⟨u, Av⟩ and ⟨Au, v⟩ {difference:e} apart, beyond {tolerance:e} of rounding")]
+    Asymmetric {
+        /// `|⟨u, A v⟩ − ⟨A u, v⟩|` for two random directions.
+        difference: f64,
+        /// What rounding explains.
+        tolerance: f64,
+    },
     /// A computation that broke down for numerical reasons that its input explains.
     #[error("{what}: {why}")]
     Numerical {

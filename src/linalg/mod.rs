@@ -10,7 +10,10 @@ pub mod lanczos;
 pub mod lapack;
 pub mod small;
 pub mod spectral_distribution;
+pub mod spectrum_bounds;
 pub mod sweep;
+pub mod symmetry;
+pub mod thick_restart;
 pub mod traces;
 
 pub use dense::num_like::Float;

@@ -7,6 +7,7 @@
 
 use super::dense::symmetric_eigen;
 use super::lanczos::{Lanczos, random_unit, tridiagonal};
+use super::symmetry::SymmetryTest;
 use crate::error::{Error, Result};
 use crate::outcome::{Certainty, Estimate};
 use crate::seed::Seed;
@@ -120,13 +121,13 @@ pub struct SpectralBracket {
 impl LanczosQuadrature {
     /// The distribution of the eigenvalues of the symmetric map `apply(x, y): y ← A x` on `ℝ^length`.
     ///
-    /// The symmetry of the map is the caller's promise.
+    /// The map is put to [`SymmetryTest::SINGLE`] first.
     ///
     /// # Errors
-    /// [`Error::Argument`] for no steps, fewer than two directions or length 0; [`Error::NotFinite`] when the map returns a number
-    /// that is not finite.
+    /// [`Error::Argument`] for no steps, fewer than two directions or length 0; [`Error::Asymmetric`] when the map is found not to
+    /// be symmetric; [`Error::NotFinite`] when it returns a number that is not finite.
     ///
-    /// Cost: `steps · probes` products, and `steps² · length` operations and `steps · length` numbers a direction for full
+    /// Cost: `2 + steps · probes` products, and `steps² · length` operations and `steps · length` numbers a direction for full
     /// reorthogonalisation.
     ///
     /// ```
@@ -152,8 +153,9 @@ impl LanczosQuadrature {
             tolerance: 0.0,
         };
         lanczos.validate(length)?;
+        let mut applications = SymmetryTest::SINGLE.check(length, &mut apply, seed)?.applications;
         let seed = seed.stream("spectral directions");
-        let (mut rules, mut applications) = (Vec::with_capacity(self.probes), 0);
+        let mut rules = Vec::with_capacity(self.probes);
         for probe in 0..self.probes {
             let start = random_unit(length, &seed.replicate(probe as u64));
             let found = lanczos.krylov(start, &mut apply)?;
@@ -435,7 +437,7 @@ mod tests {
             .unwrap();
         assert!(found.rules.iter().all(|rule| rule.exact && rule.nodes.len() == 2));
         assert!(found.below(2.0, 0.05).unwrap().truncation.width() == 0.0);
-        assert_eq!(found.applications(), 20);
+        assert_eq!(found.applications(), 2 + 20);
     }
 
     #[test]
