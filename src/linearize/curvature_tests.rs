@@ -259,3 +259,60 @@ fn what_does_not_fit_is_refused() {
     let kept = Curvature::of_mask(kind, &bare, &theta, &case.inputs, &case.labels, loss, &nothing);
     assert!(matches!(kept, Err(Error::Shape { .. })));
 }
+
+#[test]
+fn moving_to_another_point_gives_the_operator_of_that_point_to_the_bit() {
+    for (name, case) in multilayer_cases() {
+        let support = case.network.layout().full_mask().support();
+        // Other parameters, and fewer samples.
+        let later: Vec<f64> = case.theta.iter().map(|t| 0.7 * t + 0.01).collect();
+        let few = sample(&case, 1);
+        for kind in CurvatureKind::ALL {
+            for loss in Loss::ALL {
+                for support in supports(&case.network).into_iter().chain([support.clone()]) {
+                    let (network, theta, inputs, labels) = (&case.network, &case.theta, &case.inputs, &case.labels);
+                    let at = |theta: &[f64], inputs, labels: &Vec<usize>| {
+                        Curvature::new(kind, network, theta, inputs, labels, loss, &support).unwrap()
+                    };
+                    let x = normal(&Seed::root(9), &name, support.len());
+                    let mut moving = at(theta, inputs, labels);
+                    let other = moving.clone();
+                    for (theta, inputs, labels) in [
+                        (&later, inputs, labels),
+                        (theta, &few.inputs, &few.labels),
+                        (&later, inputs, labels),
+                    ] {
+                        moving.move_to(theta, inputs, labels).unwrap();
+                        assert_eq!(moving.samples(), inputs.rows());
+                        let expected = at(theta, inputs, labels).apply(&x).unwrap();
+                        assert_eq!(moving.apply(&x).unwrap(), expected, "{name}");
+                    }
+                    drop(other);
+                    moving.move_to(theta, inputs, labels).unwrap();
+                    assert_eq!(moving.apply(&x).unwrap(), at(theta, inputs, labels).apply(&x).unwrap());
+                    let before = moving.apply(&x).unwrap();
+                    assert!(moving.move_to(&theta[1..], inputs, labels).is_err());
+                    assert!(moving.move_to(theta, inputs, &labels[1..]).is_err());
+                    assert_eq!(moving.apply(&x).unwrap(), before);
+                }
+            }
+        }
+    }
+}
+
+#[test]
+fn a_sparse_point_moves_and_may_change_its_way_of_computing() {
+    let (case, mask) = ticket("mlp:20-15:tanh", 70);
+    let (network, theta, inputs, labels) = (&case.network, &case.theta, &case.inputs, &case.labels);
+    let support = mask.support();
+    let x = normal(&Seed::root(10), "x", support.len());
+    let full: Vec<f64> = theta.iter().map(|t| t + 0.1).collect();
+    let (kind, loss) = (CurvatureKind::Hessian, Loss::CrossEntropy);
+    let mut moving = Curvature::new(kind, network, theta, inputs, labels, loss, &support).unwrap();
+    for (theta, follows) in [(&full, false), (theta, true), (&full, false)] {
+        moving.move_to(theta, inputs, labels).unwrap();
+        assert_eq!(moving.follows_density(), follows);
+        let expected = Curvature::new(kind, network, theta, inputs, labels, loss, &support).unwrap();
+        assert_eq!(moving.apply(&x).unwrap(), expected.apply(&x).unwrap());
+    }
+}

@@ -1,7 +1,7 @@
 //! Products over all coordinates: activations sample by sample, and products of dense matrices.
 
 use super::kernels::{add_products, add_rows, multiply};
-use super::{Plan, Point, activate, output_curvature, probabilities, through};
+use super::{Plan, Point, activate, output_curvature, output_derivatives, through};
 use crate::linalg::gemm;
 use crate::networks::activation::Activation;
 use crate::networks::real::Real;
@@ -21,6 +21,7 @@ struct Stage<T> {
     weight: Range<usize>,
     bias: Option<Range<usize>>,
     weight_moves: bool,
+    bias_moves: bool,
     /// Whether anything at or below this layer moves.
     moves: bool,
     /// Activations, where a layer above multiplies them.
@@ -65,101 +66,111 @@ struct Tangents<T> {
 impl<T: Real> Kept<T> {
     /// One forward pass over all samples, and the cotangents that products need.
     pub(super) fn new(point: Point<'_, T>, plans: &[Plan]) -> Self {
-        let Point {
-            network, theta, loss, ..
-        } = point;
-        let (slots, samples, classes) = (network.layout().slots(), point.inputs.rows(), network.classes());
+        let slots = point.network.layout().slots();
         let lowest = plans.iter().position(Plan::moves).unwrap_or(0);
-        let arch = Arch::new();
-        let mut stages: Vec<Stage<T>> = Vec::with_capacity(plans.len());
-        for (index, plan) in plans.iter().enumerate() {
-            let (ins, outs) = (plan.dense.inputs, plan.dense.outputs);
-            let weight = slots[plan.dense.weight].range.clone();
-            let bias = plan.dense.bias.map(|slot| slots[slot].range.clone());
-            let mut pre = vec![T::ZERO; samples * outs];
-            if let Some(bias) = &bias {
-                repeat(&theta[bias.clone()], &mut pre);
-            }
-            let input = stages.last().map_or(point.inputs.as_slice(), |below| &below.post[..]);
-            let values = &theta[weight.clone()];
-            gemm(samples, ins, outs, input, false, values, true, &mut pre, bias.is_some());
-            let bent = (index >= lowest).then_some(!point.gauss_newton);
-            let (slope, bend) = activate(arch, plan.activation, &mut pre, bent);
-            if let Some(below) = stages.last_mut()
-                && index < lowest
-            {
-                below.post = Vec::new();
-            }
-            stages.push(Stage {
-                inputs: ins,
-                outputs: outs,
-                activation: plan.activation,
-                weight,
-                bias: bias.filter(|_| plan.bias_moves),
-                weight_moves: plan.weight_moves,
-                moves: index >= lowest,
-                post: pre,
-                slope,
-                bend,
-                delta: None,
-            });
-        }
+        let stages = plans.iter().enumerate().map(|(index, plan)| Stage {
+            inputs: plan.dense.inputs,
+            outputs: plan.dense.outputs,
+            activation: plan.activation,
+            weight: slots[plan.dense.weight].range.clone(),
+            bias: plan.dense.bias.map(|slot| slots[slot].range.clone()),
+            weight_moves: plan.weight_moves,
+            bias_moves: plan.bias_moves,
+            moves: index >= lowest,
+            post: Vec::new(),
+            slope: None,
+            bend: None,
+            delta: None,
+        });
         let mut kept = Kept {
-            theta: theta.to_vec(),
-            samples,
-            inputs: match lowest {
-                0 => point.inputs.as_slice().to_vec(),
-                _ => Vec::new(),
-            },
-            stages,
+            theta: Vec::new(),
+            samples: 0,
+            inputs: Vec::new(),
+            stages: stages.collect(),
             lowest,
             probabilities: None,
-            arch,
+            arch: Arch::new(),
         };
-        if let Some(last) = kept.stages.last_mut() {
-            let outputs = std::mem::take(&mut last.post);
-            kept.probabilities = probabilities(loss, &outputs, classes);
-            if !point.gauss_newton {
-                let mut delta = outputs;
-                let at = delta.clone();
-                loss.gradient_into(&at, point.targets.as_slice(), classes, samples, &mut delta);
-                kept.pull_back(delta);
+        kept.fill(point);
+        kept
+    }
+
+    /// The same at another point of the same network, on the same coordinates, in the room that is there.
+    pub(super) fn fill(&mut self, point: Point<'_, T>) {
+        let (samples, arch) = (point.inputs.rows(), self.arch);
+        self.samples = samples;
+        replace(&mut self.theta, point.theta);
+        if self.lowest == 0 {
+            replace(&mut self.inputs, point.inputs.as_slice());
+        }
+        for index in 0..self.stages.len() {
+            let (below, from_here) = self.stages.split_at_mut(index);
+            let stage = &mut from_here[0];
+            let (ins, outs) = (stage.inputs, stage.outputs);
+            let mut pre = sized(std::mem::take(&mut stage.post), samples * outs);
+            if let Some(bias) = &stage.bias {
+                repeat(&self.theta[bias.clone()], &mut pre);
+            }
+            let input = below.last().map_or(point.inputs.as_slice(), |below| &below.post[..]);
+            let weight = &self.theta[stage.weight.clone()];
+            gemm(
+                samples,
+                ins,
+                outs,
+                input,
+                false,
+                weight,
+                true,
+                &mut pre,
+                stage.bias.is_some(),
+            );
+            let bent = stage.moves.then_some(!point.gauss_newton);
+            (stage.slope, stage.bend) = activate(arch, stage.activation, &mut pre, bent);
+            stage.post = pre;
+            if let Some(below) = below.last_mut().filter(|_| index < self.lowest) {
+                below.post = Vec::new();
             }
         }
-        kept
+        let (Some(last), classes) = (self.stages.last_mut(), point.network.classes()) else {
+            return;
+        };
+        let outputs = std::mem::take(&mut last.post);
+        let mut delta = last.delta.take().unwrap_or_default();
+        if !point.gauss_newton {
+            delta = sized(delta, outputs.len());
+        }
+        let p = self.probabilities.take().unwrap_or_default();
+        self.probabilities = output_derivatives(&point, &outputs, classes, p, &mut delta);
+        if !point.gauss_newton {
+            self.pull_back(delta);
+        }
     }
 
     /// Fills δ and φ″ ∘ Wᵀδ from the cotangent of the outputs.
     fn pull_back(&mut self, mut delta: Vec<T>) {
-        for index in (self.lowest..self.stages.len()).rev() {
+        for index in (self.lowest + 1..self.stages.len()).rev() {
             let (below, from_here) = self.stages.split_at_mut(index);
-            let stage = &mut from_here[0];
-            let previous = match below.last_mut() {
-                Some(previous) if index > self.lowest => previous,
-                _ => return,
+            let (stage, Some(under)) = (&mut from_here[0], below.last_mut()) else {
+                return;
             };
+            let (ins, outs) = (stage.inputs, stage.outputs);
+            // The cotangent of the lowest stage meets nothing: only a bend asks for it.
+            if index == self.lowest + 1 && under.bend.is_none() {
+                stage.delta = Some(delta);
+                return;
+            }
+            let mut back = sized(under.delta.take().unwrap_or_default(), self.samples * ins);
             let weight = &self.theta[stage.weight.clone()];
-            let mut back = vec![T::ZERO; self.samples * stage.inputs];
-            gemm(
-                self.samples,
-                stage.outputs,
-                stage.inputs,
-                &delta,
-                false,
-                weight,
-                false,
-                &mut back,
-                false,
-            );
+            gemm(self.samples, outs, ins, &delta, false, weight, false, &mut back, false);
             stage.delta = Some(delta);
-            if let Some(bend) = &mut previous.bend {
+            if let Some(bend) = &mut under.bend {
                 multiply(self.arch, &back, bend);
             }
             through(
                 self.arch,
-                previous.activation,
-                previous.slope.as_deref(),
-                &previous.post,
+                under.activation,
+                under.slope.as_deref(),
+                &under.post,
                 &mut back,
             );
             delta = back;
@@ -220,8 +231,9 @@ impl<T: Real> Kept<T> {
             let (stage, tangents) = (&self.stages[index], &mut from_here[0]);
             let (ins, outs) = (stage.inputs, stage.outputs);
             let out = &mut tangents.post[..n * outs];
-            let mut started = stage.bias.is_some();
-            if let Some(bias) = &stage.bias {
+            let bias = stage.bias.as_ref().filter(|_| stage.bias_moves);
+            let mut started = bias.is_some();
+            if let Some(bias) = bias {
                 repeat(&direction[bias.clone()], out);
             }
             if let Some(below) = below.last()
@@ -270,7 +282,7 @@ impl<T: Real> Kept<T> {
                     gemm(outs, n, ins, kept, true, &previous.post[..n * ins], false, sum, true);
                 }
             }
-            if let Some(bias) = &stage.bias {
+            if let Some(bias) = stage.bias.as_ref().filter(|_| stage.bias_moves) {
                 let sum = &mut product[bias.clone()];
                 if !add {
                     sum.fill(T::ZERO);
@@ -318,4 +330,18 @@ fn repeat<T: Real>(row: &[T], out: &mut [T]) {
     for out in out.chunks_exact_mut(row.len()) {
         out.copy_from_slice(row);
     }
+}
+
+/// Copies values into room of another size only where it has to.
+fn replace<T: Real>(room: &mut Vec<T>, values: &[T]) {
+    room.clear();
+    room.extend_from_slice(values);
+}
+
+/// Room for so many numbers: that which is given where it fits.
+fn sized<T: Real>(room: Vec<T>, length: usize) -> Vec<T> {
+    if room.len() == length {
+        return room;
+    }
+    vec![T::ZERO; length]
 }

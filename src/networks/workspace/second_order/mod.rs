@@ -132,6 +132,19 @@ impl<T: Real> SecondOrder<T> {
         }
     }
 
+    /// Moves to another point of the same network, in the room that is there, for products on the same coordinates. Whether it
+    /// could: where it depends on the point which weights are computed with, it cannot.
+    pub(crate) fn move_to(&mut self, point: Point<'_, T>) -> bool {
+        let own = self.places.as_deref();
+        match &mut self.engine {
+            Engine::Dense(kept) if own.is_none_or(|chosen| !few_chosen(&point, chosen)) => {
+                kept.fill(point);
+                true
+            }
+            _ => false,
+        }
+    }
+
     /// Whether only the weights that are chosen or not zero are computed with.
     pub(crate) fn follows_density(&self) -> bool {
         matches!(self.engine, Engine::Survivors(_))
@@ -177,14 +190,46 @@ impl<T: Real> SecondOrder<T> {
     }
 }
 
-/// The softmax of every row, which the curvature of the cross-entropy in the outputs is made of; nothing for other losses.
-fn probabilities<T: Real>(loss: Loss, outputs: &[T], classes: usize) -> Option<Vec<T>> {
-    (loss == Loss::CrossEntropy).then(|| {
-        let (zeros, mut p) = (vec![T::ZERO; outputs.len()], vec![T::ZERO; outputs.len()]);
-        // The gradient of one sample against no target at all.
-        loss.gradient_into(outputs, &zeros, classes, 1, &mut p);
-        p
-    })
+/// The gradient of the mean loss in the outputs, where there is room for it, and the softmax of every row, which the curvature
+/// of the cross-entropy is made of, in the room `p`; nothing for other losses.
+fn output_derivatives<T: Real>(
+    point: &Point<'_, T>,
+    outputs: &[T],
+    classes: usize,
+    mut p: Vec<T>,
+    gradient: &mut [T],
+) -> Option<Vec<T>> {
+    let (samples, targets) = (outputs.len() / classes, point.targets.as_slice());
+    if point.loss != Loss::CrossEntropy {
+        if !gradient.is_empty() {
+            point.loss.gradient_into(outputs, targets, classes, samples, gradient);
+        }
+        return None;
+    }
+    p.resize(outputs.len(), T::ZERO);
+    let (scale, mut exponentials) = (1.0 / samples as f64, vec![0.0; classes]);
+    for (row, (f, p)) in outputs
+        .chunks_exact(classes)
+        .zip(p.chunks_exact_mut(classes))
+        .enumerate()
+    {
+        let top = f.iter().fold(f64::NEG_INFINITY, |m, v| m.max(v.to_f64()));
+        for (e, v) in exponentials.iter_mut().zip(f) {
+            *e = (v.to_f64() - top).exp();
+        }
+        let sum: f64 = exponentials.iter().sum();
+        for (p, e) in p.iter_mut().zip(&exponentials) {
+            *p = T::of(e / sum);
+        }
+        // From the unrounded probability: of a sample that is fitted well little is left.
+        if let Some(gradient) = gradient.get_mut(row * classes..(row + 1) * classes) {
+            let targets = &targets[row * classes..(row + 1) * classes];
+            for ((g, e), t) in gradient.iter_mut().zip(&exponentials).zip(targets) {
+                *g = T::of(scale * (e / sum - t.to_f64()));
+            }
+        }
+    }
+    Some(p)
 }
 
 /// `out ← ∂²loss/∂f² tangent` for rows of a mean over `samples`.
@@ -217,14 +262,23 @@ fn output_curvature<T: Real>(
     }
 }
 
-/// The weights that are chosen or not zero, with everything that is no weight, where they are few enough for the path over them.
-fn few_used<T: Real>(point: &Point<'_, T>, chosen: &[usize]) -> Option<Mask> {
-    let layout = point.network.layout();
-    let few = |count: usize| (count as f64) < sparse_density::<T>() * layout.prunable() as f64;
+/// Whether so many weights are few enough for the path over survivors.
+fn is_few<T: Real>(network: &Network, weights: usize) -> bool {
+    (weights as f64) < sparse_density::<T>() * network.layout().prunable() as f64
+}
+
+fn few_chosen<T: Real>(point: &Point<'_, T>, chosen: &[usize]) -> bool {
     let within = |range: &Range<usize>| {
         chosen.partition_point(|&i| i < range.end) - chosen.partition_point(|&i| i < range.start)
     };
-    if !few(layout.weight_slots().map(|slot| within(&slot.range)).sum()) {
+    let weights = point.network.layout().weight_slots().map(|slot| within(&slot.range));
+    is_few::<T>(point.network, weights.sum())
+}
+
+/// The weights that are chosen or not zero, with everything that is no weight, where they are few enough for the path over them.
+fn few_used<T: Real>(point: &Point<'_, T>, chosen: &[usize]) -> Option<Mask> {
+    let layout = point.network.layout();
+    if !few_chosen(point, chosen) {
         return None;
     }
     let mut used = layout.full_mask();
@@ -232,7 +286,7 @@ fn few_used<T: Real>(point: &Point<'_, T>, chosen: &[usize]) -> Option<Mask> {
         slot.range.clone().for_each(|i| used.set(i, point.theta[i] != T::ZERO));
     }
     chosen.iter().for_each(|&i| used.set(i, true));
-    few(layout.kept(&used)).then_some(used)
+    is_few::<T>(point.network, layout.kept(&used)).then_some(used)
 }
 
 /// Turns pre-activations into activations. `φ′` before that where the activations do not show it, and `φ″` where it is not zero,

@@ -1,7 +1,7 @@
 //! Products over the survivors alone: activations feature by feature, a chunk of samples side by side in lanes.
 
 use super::kernels::{TangentForward, TangentPullBack, add_products, multiply};
-use super::{Plan, Point, activate, bits, output_curvature, probabilities, through};
+use super::{Plan, Point, activate, bits, output_curvature, output_derivatives, through};
 use crate::networks::activation::Activation;
 use crate::networks::real::Real;
 use crate::networks::workspace::coordinates::Coordinates;
@@ -143,7 +143,7 @@ impl<T: Real> Kept<T> {
     }
 
     fn fill<const K: usize>(&mut self, point: Point<'_, T>) {
-        let (loss, features, arch) = (point.loss, self.features, self.arch);
+        let (features, arch) = (self.features, self.arch);
         let mut outputs = vec![T::ZERO; self.samples * self.classes];
         for (chunk, rows) in self.chunks::<K>() {
             let samples: Vec<usize> = rows.clone().collect();
@@ -186,18 +186,11 @@ impl<T: Real> Kept<T> {
             let out = &mut outputs[rows.start * self.classes..rows.end * self.classes];
             to_rows::<T, K>(part(&last.post, last.outputs, chunk), self.classes, out);
         }
-        self.probabilities = probabilities(loss, &outputs, self.classes);
+        let mut delta = vec![T::ZERO; if point.gauss_newton { 0 } else { outputs.len() }];
+        self.probabilities = output_derivatives(&point, &outputs, self.classes, Vec::new(), &mut delta);
         if point.gauss_newton {
             return;
         }
-        let mut delta = outputs.clone();
-        loss.gradient_into(
-            &outputs,
-            point.targets.as_slice(),
-            self.classes,
-            self.samples,
-            &mut delta,
-        );
         let mut top = Buffer::new(self.classes * chunks, K);
         for (chunk, rows) in self.chunks::<K>() {
             let delta = &delta[rows.start * self.classes..rows.end * self.classes];
