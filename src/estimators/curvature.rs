@@ -4,6 +4,7 @@ use super::conditioning::{NonzeroConditioning, nonzero_conditioning};
 use crate::error::{Error, Result};
 use crate::linalg::lanczos::{Lanczos, RitzValue};
 use crate::linalg::spectral_distribution::{LanczosQuadrature, SpectralBracket, SpectralDistribution};
+use crate::linalg::spectrum_bounds::{End, largest_from_trace, matrix_interval, size_from_squared_norm};
 use crate::linalg::traces::{HutchPlusPlus, SplitTrace};
 use crate::linearize::{Biases, CurvatureKind, Linearisation, RowTransform};
 use crate::networks::Loss;
@@ -61,6 +62,20 @@ pub struct SpectrumEnd {
     /// The extreme eigenvalue does not lie beyond this, except with probability [`CurvatureSummary::level`] over the random start;
     /// infinite where there were too few steps to say anything.
     pub bound: f64,
+    /// The extreme eigenvalue does not lie beyond this, for certain up to rounding: from what is known of the matrix besides
+    /// products with it ([`KnownSize`]). Nothing where nothing is known.
+    pub proven: Option<f64>,
+}
+
+/// What is known of a matrix for certain, besides products with it.
+#[derive(Clone, Copy, Debug, Default, PartialEq)]
+pub struct KnownSize {
+    /// Its exact trace; of use where it is positive semidefinite. [`gauss_newton_trace`] computes one.
+    pub trace: Option<f64>,
+    /// Its exact squared Frobenius norm.
+    pub squared_norm: Option<f64>,
+    /// An interval that contains all its eigenvalues.
+    pub interval: Option<Interval>,
 }
 
 /// A trace with Student's interval for it.
@@ -131,14 +146,17 @@ pub fn lanczos_gap(order: usize, steps: usize, level: f64) -> Result<f64> {
 }
 
 impl CurvatureSummary {
-    /// Examines a symmetric matrix; that it is symmetric, and positive semidefinite where it is called
-    /// [`CurvatureKind::GaussNewton`], is the caller's promise.
+    /// Examines a symmetric matrix; that it is positive semidefinite where it is called [`CurvatureKind::GaussNewton`] is the
+    /// caller's promise. That it is symmetric is tested, to the accuracy of single precision.
+    ///
+    /// Of a matrix that is there as a whole the ends are bounded by its discs and its norm for certain; of others see
+    /// [`CurvatureSummary::examine_known`].
     ///
     /// # Errors
-    /// [`Error::Shape`] for a matrix that is not square, [`Error::Argument`] for numbers out of range, [`Error::NotFinite`] where
-    /// a product is not finite.
+    /// [`Error::Shape`] for a matrix that is not square, [`Error::Argument`] for numbers out of range, [`Error::Asymmetric`] for
+    /// one that is found not to be symmetric, [`Error::NotFinite`] where a product is not finite.
     ///
-    /// Cost: `lanczos.max_steps + 4 sketch + 2 probes + steps · directions` products, fewer for small matrices.
+    /// Cost: `4 + lanczos.max_steps + 4 sketch + 2 probes + steps · directions` products, fewer for small matrices.
     ///
     /// ```
     /// use nalgebra::{DMatrix, DVector};
@@ -154,6 +172,28 @@ impl CurvatureSummary {
     /// # Ok::<(), ticketsense::Error>(())
     /// ```
     pub fn examine(&self, h: &dyn MeasurementOperator, kind: CurvatureKind, seed: &Seed) -> Result<CurvatureFindings> {
+        let known = match h.as_dense() {
+            Some(matrix) => KnownSize {
+                trace: None,
+                squared_norm: Some(matrix.norm_squared()),
+                interval: Some(matrix_interval(matrix)?),
+            },
+            None => KnownSize::default(),
+        };
+        self.examine_known(h, kind, known, seed)
+    }
+
+    /// The same with bounds on both ends from what is known of the matrix.
+    ///
+    /// # Errors
+    /// As [`CurvatureSummary::examine`], and on a trace or norm that is negative or not finite.
+    pub fn examine_known(
+        &self,
+        h: &dyn MeasurementOperator,
+        kind: CurvatureKind,
+        known: KnownSize,
+        seed: &Seed,
+    ) -> Result<CurvatureFindings> {
         let order = h.shape().columns;
         if h.shape().rows != order {
             let got = format!("{}×{order}", h.shape().rows);
@@ -185,6 +225,7 @@ impl CurvatureSummary {
                 (least.value - lack, most.value + lack)
             }
         };
+        let proven = proven_ends(kind, known, &ends.ritz)?;
         let trace = self.trace.trace(order, apply, &seed.stream("trace"))?;
         let frobenius = self
             .trace
@@ -201,10 +242,12 @@ impl CurvatureSummary {
             largest: SpectrumEnd {
                 ritz: most,
                 bound: upper,
+                proven: proven.1,
             },
             smallest: SpectrumEnd {
                 ritz: least,
                 bound: lower,
+                proven: proven.0,
             },
             steps: ends.steps,
             trace: self.found(&trace)?,
@@ -229,6 +272,46 @@ impl CurvatureSummary {
     }
 }
 
+/// The tightest of the certain bounds on the smallest and the largest eigenvalue.
+fn proven_ends(kind: CurvatureKind, known: KnownSize, ritz: &[RitzValue]) -> Result<(Option<f64>, Option<f64>)> {
+    let (mut lower, mut upper) = (Vec::new(), Vec::new());
+    if let Some(interval) = known.interval {
+        lower.push(interval.lower);
+        upper.push(interval.upper);
+    }
+    if let Some(squares) = known.squared_norm {
+        lower.push(-size_from_squared_norm(squares, ritz, End::Smallest)?);
+        upper.push(size_from_squared_norm(squares, ritz, End::Largest)?);
+    }
+    if kind == CurvatureKind::GaussNewton {
+        lower.push(0.0);
+        if let Some(trace) = known.trace {
+            upper.push(largest_from_trace(trace, ritz)?);
+        }
+    }
+    Ok((lower.into_iter().reduce(f64::max), upper.into_iter().reduce(f64::min)))
+}
+
+/// The trace of the Gauss-Newton matrix of the mean loss on chosen parameters S, `‖R J_S‖_F²/n`, exact up to rounding; R as in
+/// [`gauss_newton_conditioning`].
+///
+/// # Errors
+/// As [`Linearisation::jacobian`].
+///
+/// Cost: that of the norms of all columns of the Jacobian, from its factors.
+pub fn gauss_newton_trace(at: &Linearisation, chosen: &Support, loss: Loss) -> Result<f64> {
+    let norms = at.jacobian(chosen, rows_of(loss), Biases::Fixed)?.column_norms();
+    Ok(norms.iter().map(|v| v * v).sum::<f64>() / at.inputs().rows() as f64)
+}
+
+/// What turns the Jacobian into the root of the Gauss-Newton matrix.
+fn rows_of(loss: Loss) -> RowTransform {
+    match loss {
+        Loss::Squared => RowTransform::Identity,
+        Loss::CrossEntropy => RowTransform::CrossEntropy,
+    }
+}
+
 /// The nonzero spectrum of the Gauss-Newton matrix of the mean loss on chosen parameters S: that of `R J_S J_Sᵀ Rᵀ / n`, with
 /// `RᵀR` the curvature of the loss in the outputs of n samples.
 ///
@@ -237,154 +320,10 @@ impl CurvatureSummary {
 ///
 /// Cost: the tangent kernel and all its eigenvalues, `4 (nC)³/3` operations; that grows with the samples and hardly with S.
 pub fn gauss_newton_conditioning(at: &Linearisation, chosen: &Support, loss: Loss) -> Result<NonzeroConditioning> {
-    let rows = match loss {
-        Loss::Squared => RowTransform::Identity,
-        Loss::CrossEntropy => RowTransform::CrossEntropy,
-    };
-    let kernel = at.jacobian(chosen, rows, Biases::Fixed)?.tangent_kernel() / at.inputs().rows() as f64;
+    let kernel = at.jacobian(chosen, rows_of(loss), Biases::Fixed)?.tangent_kernel() / at.inputs().rows() as f64;
     nonzero_conditioning(&kernel, chosen.len())
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::estimators::interlacing_violation;
-    use crate::linalg::dense::symmetric_eigenvalues;
-    use crate::linearize::Curvature;
-    use crate::networks::derivative_cases::Case;
-    use crate::support::Mask;
-
-    fn curvature(case: &Case, kind: CurvatureKind, loss: Loss, mask: &Mask) -> Curvature {
-        Curvature::of_mask(kind, &case.network, &case.theta, &case.inputs, &case.labels, loss, mask).unwrap()
-    }
-
-    /// Every second weight and all biases.
-    fn half(case: &Case) -> Mask {
-        let mut mask = case.network.layout().full_mask();
-        let weights = case.network.layout().weights();
-        weights.indices().iter().step_by(2).for_each(|&i| mask.set(i, false));
-        mask
-    }
-
-    #[test]
-    fn everything_agrees_with_the_eigenvalues_of_the_dense_matrix() {
-        let few = CurvatureSummary {
-            lanczos: Lanczos {
-                max_steps: 30,
-                tolerance: 0.0,
-            },
-            trace: HutchPlusPlus { sketch: 8, probes: 30 },
-            distribution: LanczosQuadrature { steps: 12, probes: 20 },
-            // Far below one miss over all that is asked here.
-            level: 1e-4,
-            zero: 1e-6,
-            damping: 1e-2,
-        };
-        for preset in ["mlp:7-5:tanh", "mlp:7-5", "mlp:9:gelu"] {
-            let case = Case::new(preset);
-            for mask in [case.network.layout().full_mask(), half(&case)] {
-                for (kind, loss) in [
-                    (CurvatureKind::Hessian, Loss::Squared),
-                    (CurvatureKind::Hessian, Loss::CrossEntropy),
-                    (CurvatureKind::GaussNewton, Loss::CrossEntropy),
-                ] {
-                    let h = curvature(&case, kind, loss, &mask);
-                    let found = few.examine(&h, kind, &Seed::root(2)).unwrap();
-                    let values = symmetric_eigenvalues(&h.to_dense()).unwrap();
-                    let (n, size) = (values.len(), values[values.len() - 1].max(-values[0]));
-                    let rounding = 1e3 * f64::EPSILON * size;
-                    assert_eq!(found.order, n);
-                    let name = format!("{preset} {kind:?} {loss} {n}");
-                    assert!(found.largest.ritz.value <= values[n - 1] + rounding, "{name}");
-                    assert!(found.largest.bound >= values[n - 1] - rounding, "{name}");
-                    assert!(found.smallest.ritz.value >= values[0] - rounding, "{name}");
-                    assert!(found.smallest.bound <= values[0] + rounding, "{name}");
-                    for end in [found.largest, found.smallest] {
-                        let (low, high) = end.ritz.interval();
-                        assert!(
-                            values.iter().any(|v| (low - rounding..=high + rounding).contains(v)),
-                            "{name}"
-                        );
-                    }
-                    assert!(found.trace.interval.contains(values.iter().sum()), "{name}");
-                    let squares: f64 = values.iter().map(|v| v * v).sum();
-                    assert!(found.squared_frobenius.interval.contains(squares), "{name}");
-                    let fraction = |x: f64| values.iter().filter(|v| **v <= x).count() as f64 / n as f64;
-                    assert!(found.negative.interval.contains(fraction(-found.zero)), "{name}");
-                    assert!(found.not_positive.interval.contains(fraction(found.zero)), "{name}");
-                    let shift = found.shift;
-                    match (kind, found.effective_dimension, found.log_determinant) {
-                        (CurvatureKind::GaussNewton, Some(dimension), Some(determinant)) => {
-                            let truth = values.iter().map(|v| v.max(0.0) / (v.max(0.0) + shift)).sum();
-                            assert!(dimension.interval.contains(truth), "{name} {dimension:?} {truth}");
-                            let truth = values.iter().map(|v| (v.max(0.0) + shift).ln()).sum();
-                            assert!(determinant.interval.contains(truth), "{name} {determinant:?} {truth}");
-                        }
-                        (kind, dimension, _) => assert!(kind == CurvatureKind::Hessian && dimension.is_none()),
-                    }
-                }
-            }
-        }
-    }
-
-    #[test]
-    fn the_nonzero_spectrum_from_the_kernel_is_that_of_the_gauss_newton_matrix() {
-        let case = Case::new("mlp:7-5:tanh");
-        let at = Linearisation::new(&case.network, &case.theta, &case.inputs).unwrap();
-        let mask = case.network.layout().full_mask();
-        for loss in Loss::ALL {
-            let g = curvature(&case, CurvatureKind::GaussNewton, loss, &mask);
-            let whole = symmetric_eigenvalues(&g.to_dense()).unwrap();
-            let found = gauss_newton_conditioning(&at, &mask.support(), loss).unwrap();
-            // 9 samples with 4 outputs, which the softmax ties to one another.
-            let rank = if loss == Loss::Squared { 36 } else { 27 };
-            assert_eq!((found.order, found.rank), (36, rank));
-            let rounding = 1e3 * f64::EPSILON * found.lambda_max;
-            assert!((found.lambda_max - whole[whole.len() - 1]).abs() <= rounding);
-            assert!((found.lambda_min_nonzero - whole[whole.len() - rank]).abs() <= rounding);
-        }
-    }
-
-    #[test]
-    fn the_spectrum_of_a_block_interlaces_with_that_of_the_whole() {
-        let case = Case::new("mlp:7-5:gelu");
-        let full = case.network.layout().full_mask();
-        for kind in CurvatureKind::ALL {
-            let on = |support: &Support| {
-                let (theta, inputs, labels) = (&case.theta, &case.inputs, &case.labels);
-                let loss = Loss::CrossEntropy;
-                let h = Curvature::new(kind, &case.network, theta, inputs, labels, loss, support).unwrap();
-                symmetric_eigenvalues(&h.to_dense()).unwrap()
-            };
-            let (whole, part) = (on(&full.support()), on(&half(&case).support()));
-            let rounding = 1e3 * f64::EPSILON * whole[whole.len() - 1];
-            assert!(interlacing_violation(&whole, &part).unwrap() <= rounding);
-        }
-    }
-
-    #[test]
-    fn the_gap_closes_with_the_square_of_the_steps_and_what_makes_no_sense_is_refused() {
-        let gap = |steps| lanczos_gap(10_000, steps, 0.05).unwrap();
-        // ln(1.648 · 100 / 0.05) = 8.10049…
-        let ln = (1.648f64 * 100.0 / 0.05).ln();
-        assert!((gap(50) - (ln / 99.0).powi(2)).abs() <= 4.0 * f64::EPSILON);
-        assert_eq!((gap(1), gap(10_000)), (1.0, 0.0));
-        assert!(lanczos_gap(0, 3, 0.05).is_err() && lanczos_gap(3, 0, 0.05).is_err());
-        assert!(lanczos_gap(3, 1, 1.0).is_err());
-        let case = Case::new("mlp:7");
-        let h = curvature(&case, CurvatureKind::Hessian, Loss::Squared, &half(&case));
-        let ask = |summary: CurvatureSummary| summary.examine(&h, CurvatureKind::Hessian, &Seed::root(0));
-        let with = CurvatureSummary::default();
-        assert!(ask(CurvatureSummary { zero: 0.0, ..with }).is_err());
-        assert!(
-            ask(CurvatureSummary {
-                damping: f64::NAN,
-                ..with
-            })
-            .is_err()
-        );
-        assert!(ask(CurvatureSummary { level: 0.0, ..with }).is_err());
-        // More steps than dimensions are cut.
-        assert!(ask(with).unwrap().steps <= h.shape().columns);
-    }
-}
+#[path = "curvature_tests.rs"]
+mod tests;

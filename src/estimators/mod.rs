@@ -43,7 +43,8 @@ pub use convolution::{
 };
 pub use cosines::{CosineCounts, CosineHistogram, CosineLaw};
 pub use curvature::{
-    CurvatureFindings, CurvatureSummary, SpectrumEnd, TraceFound, gauss_newton_conditioning, lanczos_gap,
+    CurvatureFindings, CurvatureSummary, KnownSize, SpectrumEnd, TraceFound, gauss_newton_conditioning,
+    gauss_newton_trace, lanczos_gap,
 };
 pub use guarantees::{Evidence, Guarantee, Subject, guarantees, sharp_isometry_bound};
 pub use isometry::{Bracket, Rescaled, RestrictedIsometry, RestrictedIsometryConstant};
