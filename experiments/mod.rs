@@ -11,6 +11,7 @@ mod design_pruning;
 #[cfg(test)]
 mod doctoring;
 mod dynamic_sparsity;
+mod gradient_noise;
 mod imp_as_hard_thresholding;
 mod iterative_magnitude_pruning;
 mod jacobian_over_training;
@@ -64,6 +65,7 @@ pub static EXPERIMENTS: &[&dyn Experiment] = &[
     &convolution_sensing::ConvolutionSensing,
     &depth_width_diagram::DepthWidthDiagram,
     &conditioning::Conditioning,
+    &gradient_noise::GradientNoise,
     &percolation::Percolation,
     &depth_versus_width::DepthVersusWidth,
     &recurrent_masks::RecurrentMasks,

@@ -9,6 +9,7 @@ pub mod coherence_bounds;
 pub mod donoho_tanner;
 pub mod dynamic_sparsity;
 pub mod gradient_descent;
+pub mod gradient_noise;
 pub mod imp_density;
 pub mod linearised_pruning;
 pub mod lucky_support;
@@ -67,6 +68,8 @@ pub static CLOSED_FORMS: &[&ClosedForm] = &[
     &mean_field::INHERITED_FORM,
     &path_survival::FORM,
     &recurrent_walks::FORM,
+    &gradient_noise::SCALE_FORM,
+    &gradient_noise::ERROR_FORM,
 ];
 
 /// The closed form of that name.
@@ -212,6 +215,8 @@ mod tests {
             ),
             ("path-survival", "keep hidden-layers width"),
             ("recurrent-survival", "units keep steps"),
+            ("gradient-noise-scale", "residual-variance trace squared-gradient batch"),
+            ("stationary-error", "step batch noise-variance weights"),
         ];
         assert_eq!(published.len(), CLOSED_FORMS.len());
         for (name, arguments) in published {

@@ -4,6 +4,7 @@ use super::trainer::Examples;
 use crate::error::{Error, Result};
 use crate::networks::{Loss, Network, Real, Workspace};
 use crate::seed::Seed;
+use crate::support::Mask;
 use rand::RngExt;
 
 /// An estimate of the simple noise scale `B = tr Σ / ‖G‖²`, with `G` the gradient of the loss over all samples and `Σ` the
@@ -98,8 +99,27 @@ impl NoiseScale {
     ///
     /// Cost: the gradient of every sample, twice.
     pub fn exact<T: Real>(network: &Network, theta: &[T], examples: Examples<'_, T>, loss: Loss) -> Result<Self> {
+        Self::exact_masked(network, theta, examples, loss, &network.layout().full_mask())
+    }
+
+    /// As [`NoiseScale::exact`] for a pruned network: `theta` is zero where the mask prunes, and the gradient is that in the
+    /// kept parameters alone, which are the ones that training moves.
+    ///
+    /// # Errors
+    /// As [`NoiseScale::exact`]; [`Error::Shape`] for a mask of another network.
+    ///
+    /// Cost: as [`NoiseScale::exact`].
+    pub fn exact_masked<T: Real>(
+        network: &Network,
+        theta: &[T],
+        examples: Examples<'_, T>,
+        loss: Loss,
+        mask: &Mask,
+    ) -> Result<Self> {
         let samples = examples.inputs.rows();
         let mut gradients = Gradients::new(network, theta, examples, loss, 1)?;
+        network.layout().check_mask(mask)?;
+        gradients.pruned = (0..mask.dimension()).filter(|&i| !mask.keeps(i)).collect();
         let mut mean = vec![0.0; theta.len()];
         for i in 0..samples {
             let gradient = gradients.of(&[i]);
@@ -159,6 +179,8 @@ struct Gradients<'a, T: Real> {
     loss: Loss,
     workspace: Workspace<T>,
     gradient: Vec<T>,
+    /// Parameters that do not count.
+    pruned: Vec<usize>,
 }
 
 impl<'a, T: Real> Gradients<'a, T> {
@@ -173,6 +195,7 @@ impl<'a, T: Real> Gradients<'a, T> {
             loss,
             workspace: Workspace::new(network, &network.layout().full_mask(), batch),
             gradient: vec![T::ZERO; theta.len()],
+            pruned: Vec::new(),
         })
     }
 
@@ -180,6 +203,9 @@ impl<'a, T: Real> Gradients<'a, T> {
         let (inputs, targets) = (self.examples.inputs, &self.targets);
         self.workspace
             .loss_and_gradient(self.theta, inputs, targets, rows, self.loss, &mut self.gradient);
+        for &i in &self.pruned {
+            self.gradient[i] = T::ZERO;
+        }
         &self.gradient
     }
 
@@ -242,6 +268,34 @@ mod tests {
         }
         // Each misses with probability 0.05: more than 5 of 20 has probability 3e-4. The seeds are fixed.
         assert!(misses <= 5, "{misses} of 20");
+    }
+
+    #[test]
+    fn of_a_pruned_network_the_kept_parameters_alone_count() {
+        let (network, mut theta, inputs, labels) = problem(12);
+        let examples = Examples::labelled(&inputs, &labels);
+        let mut mask = network.layout().full_mask();
+        for i in [0, 3, 4, 11] {
+            mask.set(i, false);
+        }
+        mask.apply(&mut theta).unwrap();
+        let loss = Loss::CrossEntropy;
+        let masked = NoiseScale::exact_masked(&network, &theta, examples, loss, &mask).unwrap();
+        let mut gradients = Gradients::new(&network, &theta, examples, loss, 1).unwrap();
+        let rows: Vec<Vec<f64>> = (0..12).map(|i| gradients.of(&[i]).to_vec()).collect();
+        let (mut square, mut trace) = (0.0, 0.0);
+        for p in (0..theta.len()).filter(|&p| mask.keeps(p)) {
+            let mean = rows.iter().map(|g| g[p]).sum::<f64>() / 12.0;
+            square += mean * mean;
+            trace += rows.iter().map(|g| (g[p] - mean).powi(2)).sum::<f64>() / 12.0;
+        }
+        // Sums of some hundred terms.
+        assert!((masked.squared_gradient / square - 1.0).abs() < 1e-12);
+        assert!((masked.trace / trace - 1.0).abs() < 1e-12);
+        let whole = NoiseScale::exact(&network, &theta, examples, loss).unwrap();
+        assert!(whole.trace > masked.trace && whole.squared_gradient > masked.squared_gradient);
+        let other = crate::Mask::full(3);
+        assert!(NoiseScale::exact_masked(&network, &theta, examples, loss, &other).is_err());
     }
 
     #[test]
