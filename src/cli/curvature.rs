@@ -6,7 +6,8 @@ use serde_json::{Value, json};
 use std::fmt::Write;
 use std::path::PathBuf;
 use ticketsense::estimators::{
-    CurvatureFindings, CurvatureSummary, NonzeroConditioning, TraceFound, gauss_newton_conditioning,
+    CurvatureFindings, CurvatureSummary, KnownSize, NonzeroConditioning, TraceFound, gauss_newton_conditioning,
+    gauss_newton_trace,
 };
 use ticketsense::linalg::lanczos::Lanczos;
 use ticketsense::linalg::spectral_distribution::{LanczosQuadrature, SpectralBracket};
@@ -19,8 +20,8 @@ use ticketsense::statistics::Interval;
 use ticketsense::support::{Mask, Support};
 use ticketsense::{Error, Result, Seed};
 
-/// The largest tangent kernel that is decomposed in full.
-const DENSE_KERNEL: usize = 1500;
+/// The largest tangent kernel that is decomposed in full: for more outputs there is no rank, condition number or exact trace.
+const DENSE_KERNEL: usize = 2500;
 
 /// The command line of `curvature`.
 pub fn command() -> clap::Command {
@@ -37,14 +38,24 @@ pub fn command() -> clap::Command {
             "Examine the Hessian or the Gauss-Newton matrix of the mean loss over training samples, through products with it.\n\
              Side by side: the network as it is (dense), the kept weights (mask), as many weights a layer at random places \
              (random), and the mask on fresh initial weights (re-initialised). Every one is taken on all that is trained in it: \
-             kept weights, biases, scales and shifts. Without a mask there are only dense and re-initialised.",
+             kept weights, biases, scales and shifts. Without a mask there are only dense and re-initialised.\n\
+             With several checkpoints they stand side by side instead, each on the weights that it keeps or that the mask does: \
+             the curvature along a training.",
         )
         .args(network_files::arguments())
-        .arg(network_files::checkpoint_argument("random ones of He's law"))
+        .arg(
+            network_files::checkpoint_argument("random ones of He's law")
+                .num_args(1..)
+                .help("Its weights: a checkpoint of a training, or several along one; random ones of He's law without it"),
+        )
         .arg(network_files::mask_argument("Keep these", "the checkpoint's mask"))
         .arg(text("samples", "N", "200", "Training samples, classes balanced").value_parser(value_parser!(usize)))
         .arg(text("loss", "LOSS", "cross-entropy", "squared or cross-entropy"))
         .arg(text("kind", "KIND", "hessian", "hessian or gauss-newton"))
+        .arg(
+            text("precision", "P", "double", "Precision of the products: single or double")
+                .value_parser(["single", "double"]),
+        )
         .arg(
             text("steps", "N", "60", "Lanczos steps, for the ends and from every direction; no more than there are parameters are taken")
                 .value_parser(value_parser!(usize)),
@@ -82,25 +93,38 @@ pub fn run(matches: &ArgMatches) -> Result<Answer> {
     let fresh = |seed: &Seed| -> Result<Vec<f64>> {
         network.with_statistics_of(&network.initial(seed, &Initialisation::HE)?, &inputs)
     };
-    let (theta, stored) = match matches.get_one::<PathBuf>("checkpoint") {
-        Some(path) => network_files::checkpoint::<f64>(path, &network)?,
-        None => (fresh(&seed)?, None),
-    };
     let layout = network.layout();
-    let full = layout.full_mask();
-    let mask = network_files::mask_or(matches, stored, &network)?;
-    if layout.density(&mask) == 0.0 {
-        return Err(Error::argument("mask", "at least one kept weight", "none"));
+    let paths: Vec<&PathBuf> = matches.get_many("checkpoint").into_iter().flatten().collect();
+    let mut subjects = Vec::new();
+    if let [_, _, ..] = paths[..] {
+        for path in paths {
+            let (theta, stored) = network_files::checkpoint::<f64>(path, &network)?;
+            let name = path.file_stem().unwrap_or_default().to_string_lossy().into_owned();
+            subjects.push(Subject::new(
+                name,
+                &theta,
+                network_files::mask_or(matches, stored, &network)?,
+                &network,
+            )?);
+        }
+    } else {
+        let (theta, stored) = match paths.first() {
+            Some(path) => network_files::checkpoint::<f64>(path, &network)?,
+            None => (fresh(&seed)?, None),
+        };
+        let mask = network_files::mask_or(matches, stored, &network)?;
+        let full = layout.full_mask();
+        let again = fresh(&seed.stream("re-initialised"))?;
+        subjects.push(Subject::new("dense", &theta, full.clone(), &network)?);
+        if mask != full {
+            let layers: Vec<_> = layout.weight_ranges();
+            let counts: Vec<usize> = layers.iter().map(|range| mask.kept_in(range.clone())).collect();
+            subjects.push(Subject::new("mask", &theta, mask.clone(), &network)?);
+            let random = random_mask(layout.len(), &layers, &counts, &seed.stream("random mask"))?;
+            subjects.push(Subject::new("random", &theta, random, &network)?);
+        }
+        subjects.push(Subject::new("re-initialised", &again, mask, &network)?);
     }
-    let layers: Vec<_> = layout.weight_ranges();
-    let counts: Vec<usize> = layers.iter().map(|range| mask.kept_in(range.clone())).collect();
-    let random = random_mask(layout.len(), &layers, &counts, &seed.stream("random mask"))?;
-    let again = fresh(&seed.stream("re-initialised"))?;
-    let mut subjects = vec![("dense", &theta, &full)];
-    if mask != full {
-        subjects.extend([("mask", &theta, &mask), ("random", &theta, &random)]);
-    }
-    subjects.push(("re-initialised", &again, &mask));
     let summary = CurvatureSummary {
         lanczos: Lanczos {
             max_steps: steps,
@@ -110,33 +134,18 @@ pub fn run(matches: &ArgMatches) -> Result<Answer> {
         distribution: LanczosQuadrature { steps, probes },
         ..CurvatureSummary::default()
     };
-    let columns = subjects
-        .into_iter()
-        .map(|(name, theta, mask)| {
-            let h = Curvature::of_mask(kind, &network, theta, &inputs, &labels, loss, mask)?;
-            // The same directions wherever the orders agree.
-            let found = summary.examine(&h, kind, &seed.stream("curvature"))?;
-            let conditioning =
-                match kind == CurvatureKind::GaussNewton && inputs.rows() * network.classes() <= DENSE_KERNEL {
-                    true => {
-                        let mut theta = theta.clone();
-                        mask.apply(&mut theta)?;
-                        let at = Linearisation::new(&network, &theta, &inputs)?;
-                        let trained = Support::new(h.parameters().to_vec(), layout.len())?;
-                        Some(gauss_newton_conditioning(&at, &trained, loss)?)
-                    }
-                    false => None,
-                };
-            Ok(Column {
-                name,
-                density: layout.density(mask),
-                order: h.shape().columns,
-                loss: loss_at(&network, theta, mask, &inputs, &labels, loss)?,
-                found,
-                conditioning,
-            })
-        })
-        .collect::<Result<Vec<Column>>>()?;
+    let setting = Setting {
+        kind,
+        loss,
+        network: &network,
+        single: option::<String>(matches, "precision")? == "single",
+        inputs: &inputs,
+        labels: &labels,
+    };
+    // The same directions wherever the orders agree.
+    let seed = seed.stream("curvature");
+    let columns = subjects.iter().map(|subject| setting.column(subject, &summary, &seed));
+    let columns = columns.collect::<Result<Vec<Column>>>()?;
     let page = Page {
         network: network.name().to_string(),
         kind,
@@ -152,22 +161,85 @@ pub fn run(matches: &ArgMatches) -> Result<Answer> {
     })
 }
 
-fn loss_at(
-    network: &Network,
-    theta: &[f64],
-    mask: &Mask,
-    inputs: &Array<f64>,
-    labels: &[usize],
+/// A network to look at: what its mask leaves of its parameters.
+struct Subject {
+    name: String,
+    theta: Vec<f64>,
+    mask: Mask,
+}
+
+impl Subject {
+    fn new(name: impl Into<String>, theta: &[f64], mask: Mask, network: &Network) -> Result<Self> {
+        if network.layout().density(&mask) == 0.0 {
+            return Err(Error::argument("mask", "at least one kept weight", "none"));
+        }
+        let mut theta = theta.to_vec();
+        mask.apply(&mut theta)?;
+        Ok(Subject {
+            name: name.into(),
+            theta,
+            mask,
+        })
+    }
+}
+
+/// What all networks have in common.
+struct Setting<'a> {
+    kind: CurvatureKind,
     loss: Loss,
-) -> Result<f64> {
-    let mut theta = theta.to_vec();
-    mask.apply(&mut theta)?;
-    network.loss(&theta, inputs, labels, loss)
+    network: &'a Network,
+    single: bool,
+    inputs: &'a Array<f64>,
+    labels: &'a [usize],
+}
+
+impl Setting<'_> {
+    fn column(&self, subject: &Subject, summary: &CurvatureSummary, seed: &Seed) -> Result<Column> {
+        let Setting {
+            kind,
+            loss,
+            network,
+            inputs,
+            labels,
+            ..
+        } = *self;
+        let Subject { name, theta, mask } = subject;
+        let (h, trained): (Box<dyn MeasurementOperator>, Vec<usize>) = if self.single {
+            let theta: Vec<f32> = theta.iter().map(|&w| w as f32).collect();
+            let h = Curvature::of_mask(kind, network, &theta, &inputs.convert(), labels, loss, mask)?;
+            let trained = h.parameters().to_vec();
+            (Box::new(h), trained)
+        } else {
+            let h = Curvature::of_mask(kind, network, theta, inputs, labels, loss, mask)?;
+            let trained = h.parameters().to_vec();
+            (Box::new(h), trained)
+        };
+        let few = kind == CurvatureKind::GaussNewton && inputs.rows() * network.classes() <= DENSE_KERNEL;
+        let (mut known, mut conditioning) = (KnownSize::default(), None);
+        if few {
+            let at = Linearisation::new(network, theta, inputs)?;
+            let trained = Support::new(trained, theta.len())?;
+            // Products in single precision are those of another matrix, by their rounding.
+            known.trace = match self.single {
+                true => None,
+                false => Some(gauss_newton_trace(&at, &trained, loss)?),
+            };
+            conditioning = Some(gauss_newton_conditioning(&at, &trained, loss)?);
+        }
+        Ok(Column {
+            name: name.clone(),
+            density: network.layout().density(mask),
+            order: h.shape().columns,
+            loss: network.loss(theta, inputs, labels, loss)?,
+            found: summary.examine_known(h.as_ref(), kind, known, seed)?,
+            conditioning,
+        })
+    }
 }
 
 /// What is told of one network.
 struct Column {
-    name: &'static str,
+    name: String,
     density: f64,
     order: usize,
     loss: f64,
@@ -195,7 +267,7 @@ impl Page {
             json!({
                 "name": c.name, "density": c.density, "order": c.order, "loss": c.loss,
                 "lambda_max": f.largest.ritz.value, "lambda_max_residual": f.largest.ritz.residual_norm,
-                "lambda_max_bound": f.largest.bound,
+                "lambda_max_bound": f.largest.bound, "lambda_max_proven": f.largest.proven,
                 "lambda_min": f.smallest.ritz.value, "lambda_min_residual": f.smallest.ritz.residual_norm,
                 "lambda_min_bound": f.smallest.bound,
                 "steps": f.steps, "trace": trace(&f.trace), "squared_frobenius": trace(&f.squared_frobenius),
@@ -231,6 +303,11 @@ impl Page {
         line("loss", &|c| format!("{:.6}", c.loss));
         line("largest, at least", &|c| format!("{:.6e}", c.found.largest.ritz.value));
         line("  at most (95 %)", &|c| format!("{:.6e}", c.found.largest.bound));
+        if self.columns.iter().any(|c| c.found.largest.proven.is_some()) {
+            line("  at most (certain)", &|c| {
+                c.found.largest.proven.map_or("unknown".into(), |v| format!("{v:.6e}"))
+            });
+        }
         line("smallest, at most", &|c| format!("{:.6e}", c.found.smallest.ritz.value));
         line("  at least (95 %)", &|c| format!("{:.6e}", c.found.smallest.bound));
         line("trace", &|c| sized(&c.found.trace));
@@ -262,90 +339,5 @@ impl Page {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::cli::test_folder::Folder;
-    use ticketsense::data::npy;
-
-    fn ask(words: &[&str]) -> Result<Answer> {
-        let line = ["curvature"].iter().chain(words);
-        run(&command().try_get_matches_from(line).unwrap())
-    }
-
-    fn number(value: &Value) -> f64 {
-        value.as_f64().unwrap()
-    }
-
-    #[test]
-    fn four_networks_stand_side_by_side_and_a_mask_raises_no_largest_eigenvalue_of_a_linear_one() {
-        let folder = Folder::new("curvature");
-        let path = folder.path("m.npy");
-        let network = Network::preset("linear", 64, 10).unwrap();
-        let bits: Vec<f64> = (0..network.layout().prunable())
-            .map(|i| f64::from(u8::from(i % 3 > 0)))
-            .collect();
-        npy::write_vector(&path, &bits).unwrap();
-        let words = [
-            "--network",
-            "linear",
-            "--samples",
-            "40",
-            "--loss",
-            "squared",
-            "--kind",
-            "gauss-newton",
-        ];
-        let found = ask(&[&words[..], &["--mask", &path, "--steps", "20"]].concat()).unwrap();
-        let columns = found.json["columns"].as_array().unwrap();
-        let names: Vec<&str> = columns.iter().map(|c| c["name"].as_str().unwrap()).collect();
-        assert_eq!(names, ["dense", "mask", "random", "re-initialised"]);
-        // A linear network has the same curvature at all weights, and a principal submatrix has no larger eigenvalue.
-        assert_eq!(columns[1]["lambda_max"], columns[3]["lambda_max"]);
-        assert!(number(&columns[1]["lambda_max"]) <= number(&columns[0]["lambda_max_bound"]));
-        assert_eq!(columns[1]["order"], columns[2]["order"]);
-        for column in columns {
-            let exact = number(&column["nonzero_spectrum"]["lambda_min_nonzero"])
-                * number(&column["nonzero_spectrum"]["condition"]);
-            assert!(number(&column["lambda_max"]) <= exact * (1.0 + 1e-9));
-            assert!(number(&column["lambda_max_bound"]) >= exact * (1.0 - 1e-9));
-            assert_eq!(number(&column["negative_fraction"]["value"]), 0.0);
-        }
-        assert!(found.text.contains("condition, nonzero") && found.text.contains("re-initialised"));
-    }
-
-    #[test]
-    fn without_a_mask_two_stand_and_steps_beyond_the_parameters_are_cut_with_a_word() {
-        let words = [
-            "--network",
-            "mlp:1:tanh",
-            "--samples",
-            "20",
-            "--steps",
-            "500",
-            "--probes",
-            "2",
-        ];
-        let found = ask(&words).unwrap();
-        assert_eq!(found.json["columns"].as_array().unwrap().len(), 2);
-        assert!(number(&found.json["columns"][0]["steps"]) <= 85.0);
-        assert!(found.text.contains("so many steps"), "{}", found.text);
-        assert!(number(&found.json["columns"][0]["lambda_min"]) < 0.0);
-    }
-
-    #[test]
-    fn what_makes_no_sense_is_refused() {
-        let folder = Folder::new("curvature-refusals");
-        let path = folder.path("m.npy");
-        let with = |words: &[&str]| ask(&[&["--network", "mlp:3", "--samples", "10"], words].concat());
-        npy::write_vector(&path, &vec![0.0; 64 * 3 + 30]).unwrap();
-        assert!(matches!(with(&["--mask", &path]), Err(Error::Argument { .. })));
-        npy::write_vector(&path, &[1.0; 7]).unwrap();
-        assert!(matches!(with(&["--mask", &path]), Err(Error::Format { .. })));
-        for words in [["--steps", "0"], ["--probes", "1"], ["--samples", "0"]] {
-            let line = [&["--network", "mlp:3"][..], &words[..]].concat();
-            assert!(matches!(ask(&line), Err(Error::Argument { .. })), "{words:?}");
-        }
-        assert!(matches!(with(&["--kind", "fisher"]), Err(Error::Unknown { .. })));
-        assert!(matches!(with(&["--loss", "hinge"]), Err(Error::Unknown { .. })));
-    }
-}
+#[path = "curvature_tests.rs"]
+mod tests;
