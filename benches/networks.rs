@@ -4,6 +4,7 @@ use divan::Bencher;
 use rand::RngExt;
 use ticketsense::Seed;
 use ticketsense::linalg::gemm;
+use ticketsense::linalg::lanczos::Lanczos;
 use ticketsense::linearize::{Biases, Curvature, CurvatureKind, Linearisation, RowTransform};
 use ticketsense::networks::{Array, Initialisation, Loss, Network, Real, Workspace};
 use ticketsense::operators::MeasurementOperator;
@@ -121,7 +122,17 @@ const SAMPLES: usize = 1000;
 /// layer, and six of every layer above. What the operator takes beyond this is its own.
 #[divan::bench(sample_count = 20)]
 fn hessian_vector_bound_single_precision(bencher: Bencher<'_, '_>) {
-    let shapes = [(FEATURES, 300, 1), (300, 100, 3), (100, 10, 3)];
+    multiply_layers(bencher, [(FEATURES, 300, 2), (300, 100, 6), (100, 10, 6)]);
+}
+
+/// With those of the point: a forward pass, and the cotangents above the first layer.
+#[divan::bench(sample_count = 20)]
+fn hessian_vector_from_scratch_bound_single_precision(bencher: Bencher<'_, '_>) {
+    multiply_layers(bencher, [(FEATURES, 300, 3), (300, 100, 7), (100, 10, 8)]);
+}
+
+/// So many products of matrices a layer, of the shapes of a forward pass and of a weight gradient in turn.
+fn multiply_layers(bencher: Bencher<'_, '_>, shapes: [(usize, usize, usize); 3]) {
     let mut layers: Vec<_> = shapes
         .iter()
         .map(|&(ins, outs, _)| {
@@ -134,9 +145,12 @@ fn hessian_vector_bound_single_precision(bencher: Bencher<'_, '_>) {
         .collect();
     bencher.bench_local(|| {
         for (&(ins, outs, times), (input, output, weight)) in shapes.iter().zip(&mut layers) {
-            for _ in 0..times {
-                gemm(SAMPLES, ins, outs, input, false, weight, true, output, false);
-                gemm(outs, SAMPLES, ins, output, true, input, false, weight, false);
+            for time in 0..times {
+                if time % 2 == 0 {
+                    gemm(SAMPLES, ins, outs, input, false, weight, true, output, false);
+                } else {
+                    gemm(outs, SAMPLES, ins, output, true, input, false, weight, false);
+                }
             }
         }
     });
@@ -172,6 +186,31 @@ fn hessian_vector_from_scratch_single_precision(bencher: Bencher<'_, '_>) {
         Curvature::new(kind, &network, &theta, &inputs, &labels, loss, &all)
             .map(|at| at.product_into(&theta, &mut product))
     });
+}
+
+/// Another point in the room that is there, and one product: what a curvature along a training costs.
+#[divan::bench(sample_count = 20)]
+fn hessian_vector_moved_single_precision(bencher: Bencher<'_, '_>) {
+    let network = lenet();
+    let (inputs, labels) = samples::<f32>(SAMPLES);
+    let theta = start::<f32>(&network);
+    let (mut at, direction) = curvature(1.0);
+    let mut product = vec![0.0; direction.len()];
+    bencher.bench_local(|| {
+        at.move_to(&theta, &inputs, &labels)
+            .map(|()| at.product_into(&direction, &mut product))
+    });
+}
+
+/// A hundred Lanczos steps from one direction with all residuals, full reorthogonalisation included.
+#[divan::bench(sample_count = 3, sample_size = 1)]
+fn hundred_lanczos_steps_single_precision(bencher: Bencher<'_, '_>) {
+    let (at, direction) = curvature(1.0);
+    let method = Lanczos {
+        max_steps: 100,
+        tolerance: 0.0,
+    };
+    bencher.bench_local(|| method.symmetric(direction.len(), |x, y| at.apply_into(x, y), &Seed::root(4)));
 }
 
 /// The same by the layers over values with tangents.
