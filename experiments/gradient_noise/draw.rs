@@ -93,7 +93,7 @@ fn rest(table: &Table) -> Result<Panel> {
     let mut panel = Panel::new(
         "Constant steps at rest",
         Axis::log("kept weights of 32").ticks([4.0, 8.0, 16.0, 32.0]),
-        Axis::log("mean squared error of the kept weights"),
+        Axis::log("mean squared error at rest"),
     );
     for (batch, colour) in [(1, Colour::PURPLE), (4, Colour::GREEN), (16, Colour::GREY)] {
         for mask in [LARGEST, SMALLEST] {
@@ -167,7 +167,7 @@ fn geometric(x: f64, values: impl Iterator<Item = f64>) -> Result<Option<(f64, f
 fn critical(networks: &Networks) -> Result<Panel> {
     let (mut names, mut by_steps, mut by_noise) = (Vec::new(), Vec::new(), Vec::new());
     for (i, (arm, fits)) in networks.fits.iter().enumerate() {
-        names.push(words(arm, networks.steps.density.get(arm)));
+        names.push(words(arm, networks.steps.density.get(arm)).replace(" at ", " "));
         by_steps.extend(geometric(i as f64 - 0.1, fits.values().map(|f| f.batch))?);
         if let Some(noise) = networks.noise.get(arm) {
             by_noise.extend(geometric(i as f64 + 0.1, noise.values().copied())?);

@@ -125,9 +125,12 @@ fn the_sign_of_the_dependence_on_density_decides_between_holding_and_holding_und
 
 #[test]
 fn a_spread_is_a_mark_only_where_the_ticket_varies_less_than_both_others() {
-    let table = drawn_together(&enlarged(), RANDOM, 1.0);
+    let table = drawn_together(&enlarged(), DENSE, 20.0);
     let ticket = drawn_together(&table, TICKET, 0.01);
     assert_eq!(verdict("C7", &ticket).decision, Decision::Holds);
+    // Fewer weights that vary more than all of them are against the statement.
+    let random = drawn_together(&drawn_together(&ticket, DENSE, 0.01), RANDOM, 20.0);
+    assert!(matches!(verdict("C7", &random).decision, Decision::HoldsUnder { .. }));
     let control = drawn_together(&drawn_together(&table, TICKET, 0.5), RANDOM, 0.001);
     let found = verdict("C7", &control);
     let Decision::HoldsUnder { condition } = &found.decision else {
