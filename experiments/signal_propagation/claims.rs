@@ -1,31 +1,39 @@
-//! What is claimed about the length of a signal, and the check, a pure function of the table.
+//! What is claimed, and the check of lengths in ReLU networks, a pure function of the table.
 
 use super::Point;
+use super::{angles_claim, inherited_claim, maps_claim};
 use ticketsense::Result;
 use ticketsense::harness::{Claim, Decision, Expected, Verdict};
 use ticketsense::statistics::WeightedLine;
 use ticketsense::statistics::distributions::two_sided_normal;
 use ticketsense::table::Table;
 
-pub(super) const CLAIMS: &[Claim] = &[Claim {
-    id: "F6",
-    name: "relu-variance-map",
-    statement: "With weights of variance s/N masked at density d, and no biases, a ReLU layer multiplies the mean squared \
-                pre-activation by d s/2 at every width, so d s = 2 is critical; with the variance divided by the kept inputs \
-                instead, the density drops out.",
-    source: "He et al. 2015, arXiv:1502.01852; Poole et al. 2016, arXiv:1606.05340; Hayou et al., arXiv:2002.08797; \
-             Evci et al. 2022",
-    expected: Expected::Holds,
-    tolerance_rule: "means within z standard errors, z two-sided at 0.001 over the rows of the table, the variance from the \
-                     exact second-moment recursion with its mask term (from the sample for the corrected fan-in), widened by \
-                     the first Cornish-Fisher term for log-normal skewness; rows too skewed for it are not judged; growth \
-                     rates against ln(d s/2), and against ln d for the corrected fan-in, by weighted lines",
-    check,
-}];
+pub(super) const CLAIMS: &[Claim] = &[
+    Claim {
+        id: "F6",
+        name: "relu-variance-map",
+        statement: "With weights of variance s/N masked at density d, and no biases, a ReLU layer multiplies the mean squared \
+                    pre-activation by d s/2 at every width, so d s = 2 is critical; with the variance divided by the kept inputs \
+                    instead, the density drops out.",
+        source: "He et al. 2015, arXiv:1502.01852; Poole et al. 2016, arXiv:1606.05340; Hayou et al., arXiv:2002.08797; \
+                 Evci et al. 2022",
+        expected: Expected::Holds,
+        tolerance_rule: "means within z standard errors, z two-sided at 0.001 over the rows of the table, the variance from the \
+                         exact second-moment recursion with its mask term (from the sample for the corrected fan-in), widened by \
+                         the first Cornish-Fisher term for log-normal skewness; rows too skewed for it are not judged; growth \
+                         rates against ln(d s/2), and against ln d for the corrected fan-in, by weighted lines; mean logarithms of \
+                         dense networks against the exact growth of a typical network, at the same z",
+        check,
+    },
+    maps_claim::CLAIM,
+    angles_claim::CLAIM,
+    inherited_claim::CLAIM,
+];
 
-/// z for one of as many two-sided comparisons as the table has rows, at 0.001 in all.
+/// z for one of as many two-sided comparisons as the table has rows on lengths, random and pruned, at 0.001 in all.
 pub(super) fn deviations(table: &Table) -> Result<f64> {
-    two_sided_normal(1e-3 / table.len().max(1) as f64)
+    let rows = table.filter(|r| r.text("part").is_ok_and(|part| part == "random" || part == "pruned"));
+    two_sided_normal(1e-3 / rows.count().max(1) as f64)
 }
 
 /// The deepest layer that can be judged in all of some points of one width and scaling.
@@ -133,7 +141,20 @@ fn check(table: &Table) -> Result<Verdict> {
         ("without the density", 0, 0),
         ("the typical value", 0, 0),
     ];
+    let mut typical = (0, 0.0f64);
     for point in &points {
+        if let Some(expected) = point.predicted_log()? {
+            let distance = (point.mean_log - expected).abs() / (z * point.log_error);
+            typical = (typical.0 + 1, typical.1.max(distance));
+            // Not a number is no agreement.
+            if distance.is_nan() || distance > 1.0 {
+                counterexample = Some(format!(
+                    "{}: mean logarithm {:.4}, {expected:.4} by the growth of a typical network",
+                    point.name(),
+                    point.mean_log
+                ));
+            }
+        }
         let Some(tolerance) = point.tolerance(z)? else {
             skipped += 1;
             continue;
@@ -169,6 +190,12 @@ fn check(table: &Table) -> Result<Verdict> {
     let mut hypotheses = vec![format!(
         "{judged} means judged at {z:.2} standard errors; {skipped} too skewed at that depth for the number of networks"
     )];
+    hypotheses.push(format!(
+        "{} mean logarithms of dense networks within {:.0} % of their tolerance of the exact typical growth",
+        typical.0,
+        100.0 * typical.1
+    ));
+    worst = worst.max(typical.1);
     let critical = critical_gains(&points, z)?;
     for c in &critical {
         hypotheses.push(format!(

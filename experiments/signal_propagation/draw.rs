@@ -1,12 +1,12 @@
 //! The figure: predicted means and typical values as lines, samples as points and bands.
 
 use super::claims::deviations;
-use super::{MIDDLE, Point};
+use super::{MIDDLE, Point, draw_maps};
 use crate::experiments::pruned_masks::by_density;
 use ticketsense::Result;
 use ticketsense::harness::figures::{Axis, Colour, Figure, Marker, Panel, Series};
 use ticketsense::table::Table;
-use ticketsense::theory::relu_variance::{fluctuation, layer_factor};
+use ticketsense::theory::relu_variance::{layer_factor, typical_growth};
 
 const GAIN_COLOURS: [Colour; 3] = [Colour::BLUE, Colour::VERMILION, Colour::GREEN];
 const WIDTH_COLOURS: [Colour; 4] = [Colour::PURPLE, Colour::ORANGE, Colour::SKY, Colour::GREY];
@@ -41,20 +41,37 @@ pub(super) fn figure(table: &Table) -> Result<Figure> {
     let z = deviations(table)?;
     let points = Point::read(table)?;
     Ok(Figure::new()
-        .columns(2)
+        .columns(3)
         .panel_size(470.0, 350.0)
         .panel(lengths(&points, z)?)
         .panel(critical(&points, z)?)
         .panel(densities(&points, z)?)
         .panel(widths(&points)?)
-        .panel(inherited(table, "what a mask leaves of the initial scale", "ρσ_w²/2 of a hidden layer", "mean_field_gain")?)
+        .panel(draw_maps::edge(table)?)
+        .panel(draw_maps::band(table)?)
+        .panel(draw_maps::angles(table)?)
+        .panel(draw_maps::comparisons(table)?)
+        .panel(draw_maps::spectra(table)?)
+        .panel(draw_maps::retained(table)?)
+        .panel(inherited(table, "pruned networks: what a mask leaves", "ρσ_w²/2 of a hidden layer", "mean_field_gain")?)
         .panel(inherited(table, "and what the test samples see", "measured q^ℓ/q^(ℓ−1)", "measured_gain")?)
         .caption(
             "(a) Points: means over networks, with the tolerance of the verdict (bare where the law is too skewed to be judged); \
              bands: 10 % to 90 % of the networks; solid: predicted mean; dashed: mean over the root of the second moment, the \
              typical value. (b) The mean of every width and density against the map. (c) Fan-in corrected to the kept inputs, \
-             and not. (d) Dense networks at the critical point: the mean stays, the typical network forgets. (e, f) Networks pruned by iterative magnitude pruning, at their initial weights, \
-             beside random masks of the same counts: means over networks, bars 95 %.",
+             and not. (d) Dense networks at the critical point: the mean stays, the typical network forgets; dashed: exact.",
+        )
+        .caption(
+            "(e) Lines: χ₁ = 1, gradients vanish to the left of a line and explode to the right; points: where the simulated gradient \
+             neither vanishes nor explodes. (f) Six correlation lengths of dense tanh networks with σ_b² = 0.05, infinite at the edge; points: \
+             fitted to simulated angles and gradients at density 0.5. (g) Angles of tanh networks on the way to their fixed point, by the map; \
+             dashed: the law of ReLU. (h) Every number measured in networks of two widths, less its prediction, in units of its tolerance. \
+             (i) Mean fourth power of the singular values of the Jacobian over the squared mean square; lines: exact.",
+        )
+        .caption(
+            "(j) Lines: what the largest of Gaussian weights keep of their scale, and what a random mask keeps; points: samples, and hidden layers of \
+             trained networks whose mask was chosen by the final weights. (k, l) Networks pruned by iterative magnitude pruning, at their \
+             initial weights, beside random masks of the same counts: means over networks, bars 95 %.",
         ))
 }
 
@@ -219,8 +236,7 @@ fn widths(points: &[Point]) -> Result<Panel> {
         let label = format!("N = {width}");
         let mut theory = vec![(0.0, 0.0)];
         for layer in 1..=deepest {
-            let moment = fluctuation(1.0, width, layer)?.measured_second_moment / (1.0 + 2.0 / width as f64);
-            theory.push((layer as f64, -0.5 * moment.ln()));
+            theory.push((layer as f64, layer as f64 * typical_growth(width, 2.0)?));
         }
         let places = group.iter().filter(|p| p.width == width).map(|p| {
             // Two standard errors on either side: this is a picture, not a verdict.

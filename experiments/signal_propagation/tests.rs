@@ -1,7 +1,11 @@
 //! Which test would fail if the central result were wrong: tables made from the right and from wrong formulas.
 
 use super::*;
+use crate::experiments::rows::padded;
 use ticketsense::harness::{Decision, Verdict};
+use ticketsense::row;
+use ticketsense::simulations::propagation::Scaling;
+use ticketsense::theory::relu_variance::fluctuation;
 
 /// A table whose means are those of `factor(masked, density, weight variance)` per layer, with the predicted scatter.
 fn table(replicates: usize, factor: impl Fn(bool, f64, f64) -> f64) -> Table {
@@ -136,4 +140,20 @@ fn the_tolerance_is_the_published_one_at_density_one_and_is_refused_where_the_ta
     let mut deep = dense.clone();
     deep.layer = 300;
     assert_eq!(deep.tolerance(4.0).unwrap(), None);
+}
+
+#[test]
+fn a_typical_network_that_keeps_its_signal_fails() {
+    let table = table(5000, right);
+    let place = table.position("mean_log").unwrap();
+    let mut rows = table.rows().to_vec();
+    // No drift at the critical point, dense, ten layers.
+    for (record, row) in table.iter().zip(&mut rows) {
+        if record.real("density").unwrap() == 1.0 && record.integer("layer").unwrap() == 10 {
+            row.0[place] = record.real("mean_ratio").unwrap().ln().into();
+        }
+    }
+    let verdict = judged(&Table::with_rows(table.columns(), rows).unwrap());
+    assert_eq!(verdict.decision, Decision::Fails);
+    assert!(verdict.counterexample.unwrap().contains("typical network"));
 }

@@ -265,7 +265,12 @@ mod tests {
         assert!((typical_growth(1, 2.0).unwrap() - one).abs() < 1e-14);
         // −5/(2N) and a term of order 1/N², seen at two widths.
         let rest = |n: u64| (typical_growth(n, 2.0).unwrap() + 2.5 / n as f64) * (n * n) as f64;
-        assert!((rest(400) / rest(800) - 1.0).abs() < 0.02, "{} {}", rest(400), rest(800));
+        assert!(
+            (rest(400) / rest(800) - 1.0).abs() < 0.02,
+            "{} {}",
+            rest(400),
+            rest(800)
+        );
         let moved = typical_growth(50, 3.0).unwrap() - typical_growth(50, 2.0).unwrap();
         assert!((moved - 1.5f64.ln()).abs() < 1e-14);
         assert!(typical_growth(0, 2.0).is_err() && typical_growth(5, 0.0).is_err());

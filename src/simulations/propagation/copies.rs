@@ -28,7 +28,11 @@ impl RandomNetwork {
         self.check()?;
         require_between("replicates", replicates, 1, (1 << 27) / (self.depth + 1))?;
         if self.scaling == Scaling::MaskedFanIn {
-            return Err(Error::argument("scaling", Scaling::DenseFanIn.as_str(), self.scaling.as_str()));
+            return Err(Error::argument(
+                "scaling",
+                Scaling::DenseFanIn.as_str(),
+                self.scaling.as_str(),
+            ));
         }
         let coin = Coin::new(self.density.value());
         let mut found = vec![Vec::with_capacity(replicates); self.depth + 1];
@@ -132,7 +136,10 @@ mod tests {
             let limit = 2.0 * b.value - a.value;
             let tolerance = deviations(1e-3 / 3.0) * (error(a).powi(2) + 4.0 * error(b).powi(2)).sqrt()
                 + (2.0 * (a.value - b.value)).powi(2);
-            assert!((limit - expected).abs() < tolerance, "{layer}: {limit} {expected} ± {tolerance}");
+            assert!(
+                (limit - expected).abs() < tolerance,
+                "{layer}: {limit} {expected} ± {tolerance}"
+            );
             assert!(1.0 - limit > 3.0 * tolerance);
         }
         let dense = network(30, 1.0, 2.0).copies(Nonlinearity::Tanh, 3, &seed).unwrap();
@@ -146,6 +153,10 @@ mod tests {
             ..network(10, 0.5, 2.0)
         };
         assert!(masked.copies(Nonlinearity::Relu, 2, &Seed::root(0)).is_err());
-        assert!(network(10, 0.5, 2.0).copies(Nonlinearity::Relu, 0, &Seed::root(0)).is_err());
+        assert!(
+            network(10, 0.5, 2.0)
+                .copies(Nonlinearity::Relu, 0, &Seed::root(0))
+                .is_err()
+        );
     }
 }

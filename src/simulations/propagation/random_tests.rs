@@ -290,3 +290,51 @@ fn replicates_have_their_own_streams_and_nonsense_is_refused() {
         Err(Error::Numerical { .. })
     ));
 }
+
+#[test]
+fn narrow_networks_are_shorter_by_the_derived_term_in_one_over_the_width() {
+    use crate::theory::mean_field::{MeanField, Nonlinearity};
+    const TRIALS: usize = 20_000;
+    let cases = [
+        (Nonlinearity::Tanh, 1.0, 20),
+        (Nonlinearity::Tanh, 0.5, 40),
+        (Nonlinearity::HardTanh, 0.5, 40),
+    ];
+    for (nonlinearity, density, width) in cases {
+        let model = MeanField {
+            nonlinearity,
+            density,
+            weight_variance: 2.5 / density,
+            bias_variance: 0.05,
+        };
+        let net = RandomNetwork {
+            bias_variance: 0.05,
+            ..network(width, 3, density, model.weight_variance, Scaling::DenseFanIn)
+        };
+        let seed = Seed::root(11).stream(format!("width {nonlinearity} {density}"));
+        let sample = net
+            .lengths(|h| nonlinearity.value(h), Drawing::Conditional, TRIALS, &seed)
+            .unwrap();
+        let lengths = model.variances(1.0, 3).unwrap().values;
+        let corrections = model.width_corrections(1.0, 3).unwrap();
+        for layer in 1..=3 {
+            let found = sample.mean_length(layer).unwrap();
+            let Certainty::Sampled { standard_error, .. } = found.certainty else {
+                panic!("a sample mean is sampled")
+            };
+            let (q, correction) = (lengths[layer], corrections[layer]);
+            let gap = found.value - q - correction.mean / width as f64;
+            let tolerance = deviations(1e-3 / 9.0) * standard_error + correction.neglected(width, q);
+            assert!(
+                gap.abs() < tolerance,
+                "{nonlinearity} {density} {layer}: {} {q} {correction:?} ± {tolerance}",
+                found.value
+            );
+            // The map of infinite width is refuted where the term has grown.
+            assert!(
+                layer == 1 || (found.value - q).abs() > tolerance,
+                "{nonlinearity} {layer}"
+            );
+        }
+    }
+}

@@ -153,7 +153,10 @@ mod tests {
                 let slope = |k: f64| phi.second_moment_slope(q + k * h);
                 let expected = (8.0 * (slope(1.0) - slope(-1.0)) - (slope(2.0) - slope(-2.0))) / (12.0 * h);
                 let found = phi.second_moment_curvature(q);
-                assert!((found - expected).abs() < 1e-8 * (1.0 + expected.abs()) / (q * q), "{phi} {q}: {found} {expected}");
+                assert!(
+                    (found - expected).abs() < 1e-8 * (1.0 + expected.abs()) / (q * q),
+                    "{phi} {q}: {found} {expected}"
+                );
             }
         }
     }
