@@ -1,13 +1,12 @@
 //! What is claimed about the survival of a signal, and the checks, pure functions of the table.
 
-use super::Point;
+use super::point::Point;
+use super::{local_claim, narrow_claim, threshold};
 use ticketsense::Result;
 use ticketsense::harness::{Claim, Decision, Expected, Verdict};
-use ticketsense::statistics::distributions::two_sided_normal;
-use ticketsense::statistics::logistic::Point as Count;
-use ticketsense::statistics::{BinomialCount, WeightedLine, fit_threshold};
+use ticketsense::statistics::BinomialCount;
 use ticketsense::table::Table;
-use ticketsense::theory::percolation::{Offspring, drop_threshold, reached_fraction};
+use ticketsense::theory::percolation::{Offspring, reached_fraction};
 use ticketsense::theory::special::normal_probability;
 
 pub(super) const CLAIMS: &[Claim] = &[
@@ -21,7 +20,7 @@ pub(super) const CLAIMS: &[Claim] = &[
         tolerance_rule: "50 % points of logistic fits to P(alive at 2L | alive at L), which tends to 1/(1 + exp(-(bq-1)L)); \
                          they are regressed on ln(L)/L^2, the order of the next term, and the intercept must lie within \
                          z standard errors of 1/b, z two-sided at 0.001 over the rows of the table",
-        check: threshold,
+        check: threshold::threshold,
     },
     Claim {
         id: "F2",
@@ -49,6 +48,32 @@ pub(super) const CLAIMS: &[Claim] = &[
                          the limit itself must be refuted at finite depth",
         check: depth,
     },
+    Claim {
+        id: "F4",
+        name: "percolation-finite-width",
+        statement: "A network of finite width is connected or cut on either side of a sharp transition at the threshold of one \
+                    kept edge a unit, at whatever depth.",
+        source: "Darroch & Seneta 1965 (lifetimes of finite chains); Nasell, Extinction and Quasi-stationarity, 2011",
+        expected: Expected::Fails,
+        tolerance_rule: "exact two-sided binomial tests of every simulated count against the chain of the reached count, at 0.001 \
+                         over the rows of the table; 50 % points of logistic fits with profile-likelihood errors on those of \
+                         the chain, at the same level: a transition at a fixed place has slope 0, the chain slope 1; growth of the exact \
+                         median depth with the width, extrapolated over two doublings, within its own last change",
+        check: narrow_claim::finite_width,
+    },
+    Claim {
+        id: "F5",
+        name: "percolation-local",
+        statement: "Local wiring, where the targets of a unit are neighbours, has the threshold 1 - 1/b of the tree.",
+        source: "Hinrichsen, Advances in Physics 49, 2000; Jensen, Journal of Physics A 32, 1999 (0.644700185(5), exponents of \
+                 directed percolation)",
+        expected: Expected::Fails,
+        tolerance_rule: "profile-likelihood interval, at 0.001 over the rows of the table, of the threshold in a finite-size scaling \
+                         law with free exponents and corrections; exact binomial bound on survival at keep 0.55 and depth 400; \
+                         simulated counts on narrow rings against the exact law of the reached set; exponents by \
+                         Student intervals of jackknife values over independent groups",
+        check: local_claim::local,
+    },
 ];
 
 /// The level of one comparison: 0.001 in all, split over every row of the table.
@@ -56,165 +81,13 @@ pub(super) fn level(table: &Table) -> f64 {
     FAMILY_LEVEL / table.len().max(1) as f64
 }
 
-const FAMILY_LEVEL: f64 = 1e-3;
-
-/// The 50 % points of one model and fan-out with their extrapolation.
-#[derive(Clone, Debug)]
-pub(super) struct Threshold {
-    pub model: String,
-    pub fan_out: u64,
-    /// (L, keep probability at the 50 % point, its standard error).
-    pub halves: Vec<(f64, f64, f64)>,
-    /// Keep probability against `ln L / L²`; none where some depth has no 50 % point.
-    pub line: Option<WeightedLine>,
-}
-
-/// The order of the finite-depth shift of the 50 % point: at the threshold `1/s_L = f''(1)L/2 + O(ln L)`, so the
-/// conditional survival misses one half by `O(ln L / L)` there and its slope in keep is `∝ L`.
-pub(super) fn finite_size(layers: f64) -> f64 {
-    layers.ln() / (layers * layers)
-}
-
-/// The thresholds by model and fan-out, in the order of the table.
-pub(super) fn thresholds(table: &Table) -> Result<Vec<Threshold>> {
-    // The level at which the half-width of an interval is one standard error.
-    let one_sigma = 2.0 * normal_probability(-1.0);
-    let points = Point::read(table, "threshold")?;
-    let mut keys: Vec<(String, u64)> = Vec::new();
-    for point in &points {
-        let key = (point.model.clone(), point.fan_out);
-        if !keys.contains(&key) {
-            keys.push(key);
-        }
-    }
-    let mut found = Vec::new();
-    for (model, fan_out) in keys {
-        let group = || points.iter().filter(|p| p.model == model && p.fan_out == fan_out);
-        let mut depths: Vec<u64> = group().map(|p| p.from_depth).collect();
-        depths.sort_unstable();
-        depths.dedup();
-        let mut halves = Vec::new();
-        for &depth in &depths {
-            let counts: Vec<Count> = group()
-                .filter(|p| p.from_depth == depth)
-                .map(|p| Count {
-                    x: p.keep,
-                    successes: p.alive,
-                    trials: p.replicates,
-                })
-                .collect();
-            if counts.iter().filter(|c| c.trials > 0).count() < 2 {
-                continue;
-            }
-            let fit = fit_threshold(&counts, one_sigma)?;
-            let error = 0.5 * fit.interval.width();
-            if let Some(point) = fit.point().filter(|_| error.is_finite() && error > 0.0) {
-                halves.push((depth as f64, point, error));
-            }
-        }
-        let line = if halves.len() == depths.len() && halves.len() >= 3 {
-            let column = |pick: fn(&(f64, f64, f64)) -> f64| halves.iter().map(pick).collect::<Vec<_>>();
-            Some(WeightedLine::of(
-                &column(|h| finite_size(h.0)),
-                &column(|h| h.1),
-                &column(|h| h.2),
-            )?)
-        } else {
-            None
-        };
-        found.push(Threshold {
-            model,
-            fan_out,
-            halves,
-            line,
-        });
-    }
-    Ok(found)
-}
-
-fn threshold(table: &Table) -> Result<Verdict> {
-    const STATISTIC: &str = "largest distance of an extrapolated threshold from 1/b, in its tolerance";
-    let level = level(table);
-    let z = two_sided_normal(level)?;
-    let mut hypotheses = Vec::new();
-    let (mut worst, mut counterexample, mut why, mut evidence) = (0.0f64, None, None, Vec::new());
-    let (mut mixed, mut local) = (0, false);
-    for threshold in thresholds(table)? {
-        let Threshold { model, fan_out, .. } = &threshold;
-        let name = format!("{model}, fan-out {fan_out}");
-        let Some(line) = &threshold.line else {
-            why = why.or(Some(format!(
-                "{name}: fewer than three depths, or a depth without a 50 % point"
-            )));
-            continue;
-        };
-        let predicted = 1.0 - drop_threshold(*fan_out as f64)?;
-        let tolerance = z * line.intercept_error;
-        let distance = (line.intercept - predicted).abs() / tolerance;
-        let found = format!("{name}: p_c = {:.5} ± {:.5}", 1.0 - line.intercept, tolerance);
-        if model == "neighbouring" {
-            // Here the claim must not hold: children share parents as a rule.
-            local = distance > 1.0;
-            // Its own finite-depth law is another one, so that the intercept is not its threshold: only that it is not 1/b
-            // counts.
-            evidence.push(format!(
-                "outside the condition, in local wiring with fan-out {fan_out}, the same line ends at {:.3} and not at {:.3}",
-                1.0 - line.intercept,
-                1.0 - predicted
-            ));
-            continue;
-        }
-        mixed += 1;
-        // A rival that takes the fan-out for the coordination number of a lattice puts the threshold at 1/(b − 1).
-        let gap = 1.0 / (*fan_out as f64 - 1.0) - predicted;
-        hypotheses.push(format!(
-            "{name}: {} depths follow the finite-size law (p = {:.3}); half-width {tolerance:.1e} against a gap of {gap:.1e} \
-             to the rival 1 - 1/(b-1)",
-            line.points, line.p_value
-        ));
-        if distance > 1.0 {
-            counterexample = Some(format!("{found}, predicted {:.5}", 1.0 - predicted));
-        } else if line.p_value < level {
-            why = why.or(Some(format!("{name}: the 50 % points do not follow ln(L)/L^2")));
-        } else if tolerance > 0.5 * gap {
-            why = why.or(Some(format!(
-                "{name}: too few replicates to tell 1 - 1/b from 1 - 1/(b-1)"
-            )));
-        }
-        worst = worst.max(distance);
-        evidence.push(format!("{found}, predicted {:.5}", 1.0 - predicted));
-    }
-    if mixed == 0 {
-        let why = why.unwrap_or_else(|| "no threshold on a tree or in random wiring was measured".into());
-        return Ok(Verdict::undecided(STATISTIC, vec!["none could be checked".into()], why));
-    }
-    if !local && why.is_none() {
-        why = Some("local wiring, where 1 - 1/b must fail, is not told apart from it".into());
-    }
-    let decision = match (&counterexample, why) {
-        (Some(_), _) => Decision::Fails,
-        (None, Some(why)) => Decision::Undecided { why },
-        (None, None) => Decision::HoldsUnder {
-            condition:
-                "a tree, or random wiring whose width grows before the depth (here like L^3/ln L); not local wiring"
-                    .into(),
-        },
-    };
-    Ok(Verdict {
-        decision,
-        hypotheses,
-        statistic: (STATISTIC.into(), worst),
-        tolerance: 1.0,
-        evidence: format!("Dropped fraction at the threshold: {}.", evidence.join("; ")),
-        counterexample,
-    })
-}
+pub(super) const FAMILY_LEVEL: f64 = 1e-3;
 
 /// Comparisons of measured with predicted values: how many, and the least likely one.
 #[derive(Default)]
-struct Comparisons {
-    made: usize,
-    worst: Option<(f64, String)>,
+pub(super) struct Comparisons {
+    pub made: usize,
+    pub worst: Option<(f64, String)>,
 }
 
 impl Comparisons {
@@ -225,7 +98,7 @@ impl Comparisons {
         }
     }
 
-    fn count(&mut self, point: &Point, probability: f64) -> Result<()> {
+    pub fn count(&mut self, point: &Point, probability: f64) -> Result<()> {
         let count = BinomialCount::new(point.alive, point.replicates)?;
         let name = || {
             format!(
@@ -239,12 +112,12 @@ impl Comparisons {
         Ok(())
     }
 
-    fn least(&self) -> f64 {
+    pub fn least(&self) -> f64 {
         self.worst.as_ref().map_or(1.0, |(p, _)| *p)
     }
 }
 
-fn refutes(point: &Point, rival: f64, level: f64) -> Result<bool> {
+pub(super) fn refutes(point: &Point, rival: f64, level: f64) -> Result<bool> {
     BinomialCount::new(point.alive, point.replicates)?.rejects(rival.clamp(0.0, 1.0), level)
 }
 

@@ -1,7 +1,9 @@
 //! The figure: closed forms as lines, counts as points with exact intervals.
 
-use super::claims::{finite_size, level, thresholds};
-use super::{NARROW, Point};
+use super::claims::level;
+use super::point::Point;
+use super::threshold::{finite_size, thresholds};
+use super::{NARROW, draw_finite};
 use crate::experiments::pruned_masks::by_density;
 use ticketsense::Result;
 use ticketsense::harness::figures::{Axis, Colour, Figure, Marker, Panel, Series};
@@ -29,25 +31,39 @@ fn colour_of(fan_out: u64) -> Colour {
 pub(super) fn figure(table: &Table) -> Result<Figure> {
     let level = level(table);
     Ok(Figure::new()
-        .columns(2)
+        .columns(3)
         .panel_size(470.0, 350.0)
         .panel(by_dropped_fraction(table, level)?)
         .panel(extrapolation(table, level)?)
         .panel(two_laws(table, level)?)
         .panel(by_depth(table, level)?)
+        .panel(draw_finite::connection(table, level)?)
+        .panel(draw_finite::drift(table, level)?)
+        .panel(draw_finite::lifetime(table)?)
+        .panel(draw_finite::local(table, level)?)
+        .panel(draw_finite::collapse(table, level)?)
+        .panel(draw_finite::spread(table, level)?)
         .panel(pruned(table, "dead hidden units of pruned networks", "share of hidden units on no path", |r| {
             Ok(r.real("dead_units")? / r.real("hidden_units")?)
         })?)
         .panel(pruned(table, "weights that no path uses", "kept weights on no path, share", |r| {
             Ok(1.0 - r.real("effective_density")? / r.real("density")?)
         })?)
+        .panel(draw_finite::idle(table)?)
+        .panel(draw_finite::disjoint(table)?)
         .caption(
             "Lines: closed forms. Points: simulation, with exact binomial intervals (or normal ones for means) at the level of \
              the verdicts; counts of no survivor have no place on a logarithmic axis. (a) Trees; grey: the exact law of one narrow \
              random wiring, where the threshold is only a crossover. (b) 50 % points of P(alive at 2L | alive at L) with the lines \
              that extrapolate them to infinite depth; circles and solid lines: trees, diamonds and dashes: random wiring. (c) \
-             Colours: one source survives for ever (out-degree law); black: fraction of a layer reached (in-degree law). (e, f) Masks of \
-             networks pruned by iterative magnitude pruning and random masks of the same counts: means over networks, bars 95 %.",
+             Colours: one source survives for ever (out-degree law); black: fraction of a layer reached (in-degree law). (e) Full \
+             connection from a full first layer: solid, depth 100; dashed, depth 10. (f) Circles: full connection, diamonds and dashes: \
+             random wiring with two targets. (g) Exact medians, solid full connection, dashed random wiring; dotted: ln(2w)/(-ln mean). \
+             (h) Two neighbouring targets (points) beside trees (lines). (i) Two neighbouring targets: the exponent without its \
+             correction, all depths on one curve. (j) Circles: survival; squares: reached units a replicate. \
+             (k, l) Masks of networks pruned by iterative magnitude pruning and random masks of the same counts: \
+             means over networks, bars 95 %. (m, n) Differences between the mask of a criterion on a trained network and a random mask of \
+             its counts a layer, by pairs.",
         ))
 }
 

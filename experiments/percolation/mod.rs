@@ -1,35 +1,47 @@
 //! Does the signal of one unit survive layered random pruning, and with what probability, to what depth?
 //!
-//! Five parts of one table. `threshold`: survival to depth 2L given survival to depth L, around the keep probability
+//! Parts of one table. `threshold`: survival to depth 2L given survival to depth L, around the keep probability
 //! where it is one half, on trees, in wide random wiring and, as a contrast, in local wiring. `survival`: trees, by
 //! depth. `network`: survival and reached fraction in one and the same random wiring, simulated and from its exact law.
-//! `finite-width`: the exact law of a narrow layer, drawn in grey. `pruned`: the masks of really pruned networks beside
-//! random masks of the same counts, where no claim is made.
+//! `finite-width`: the exact law of a narrow layer, drawn in grey. `connection`, `drift`, `lifetime`: networks of finite width, where
+//! the threshold is only a crossover. `ring`, `local`, `scaling`, `spreading`: local wiring, which is directed percolation.
+//! `pruned`, `criteria`: the masks of really pruned networks beside random masks of the same counts, where no claim is made.
 
 mod claims;
+mod criteria;
 mod draw;
+mod draw_finite;
+#[cfg(test)]
+mod finite_tests;
+mod local;
+mod local_claim;
+mod narrow;
+mod narrow_claim;
+mod point;
+mod scaling;
 #[cfg(test)]
 mod tests;
+mod threshold;
+mod wide;
 
-use crate::experiments::pruned_masks::{PrunedMask, pruned_network};
-use crate::experiments::rows::{padded, row_of};
+use crate::experiments::rows::padded;
 use ticketsense::harness::figures::Figure;
 use ticketsense::harness::{Budget, Cell, Claim, Context, Experiment, Scale};
-use ticketsense::simulations::percolation::{
-    LayeredNetwork, ReachKernel, SurvivalCounts, Wiring, connectivity, layer_masks, survival,
-};
 use ticketsense::table::{Column, Row, Table};
-use ticketsense::theory::percolation::Offspring;
-use ticketsense::{Error, Result, Seed, row};
+use ticketsense::{Error, Result};
 
 pub(super) struct Percolation;
 
 const COLUMNS: &[Column] = &[
     Column::text(
         "part",
-        "Which measurement: threshold, survival, network, finite-width or pruned.",
+        "Which measurement: threshold, survival, network, finite-width, connection, drift, lifetime, ring, local, scaling, \
+         spreading, pruned or criteria.",
     ),
-    Column::text("model", "Where: tree, random (wiring) or neighbouring (wiring)."),
+    Column::text(
+        "model",
+        "Where: tree, random (wiring), full (connection) or neighbouring (wiring).",
+    ),
     Column::text("law", "Law of the number of kept edges of a unit: binomial or poisson."),
     Column::integer(
         "fan_out",
@@ -47,7 +59,7 @@ const COLUMNS: &[Column] = &[
     Column::integer(
         "replicates",
         "",
-        "Replicates from one source that are alive at from_depth.",
+        "Replicates that are alive at from_depth, from one source where none are named.",
     ),
     Column::integer("alive", "", "Those of them that are alive at depth."),
     Column::real(
@@ -68,7 +80,8 @@ const COLUMNS: &[Column] = &[
     ),
     Column::text(
         "mask",
-        "Who chose the mask of a pruned network: ticket (iterative pruning) or random (same counts a layer).",
+        "Who chose the mask of a pruned network: ticket (iterative pruning), random (same counts a layer), a criterion, or \
+         random for it.",
     ),
     Column::integer("seed", "", "Number of the pruned network."),
     Column::real("density", "", "Fraction of its weights that is kept."),
@@ -87,6 +100,51 @@ const COLUMNS: &[Column] = &[
         "log_paths",
         "",
         "Natural logarithm of the number of its paths; -inf for none.",
+    ),
+    Column::integer(
+        "sources",
+        "units",
+        "Units of the first layer from which the signal starts.",
+    ),
+    Column::integer(
+        "reached",
+        "units",
+        "Reached units of the layer, summed over the replicates.",
+    ),
+    Column::integer("group", "", "Number of an independent group of replicates."),
+    Column::real(
+        "median_depth",
+        "layers",
+        "Exact depth at which half of all networks are cut off, from a full first layer.",
+    ),
+    Column::real(
+        "extinction",
+        "",
+        "Exact probability a layer to be cut off, of networks that have long been connected.",
+    ),
+    Column::real(
+        "action",
+        "",
+        "Least cost of cutting a wide layer off, by large deviations: growth of the logarithm of the lifetime per unit of width.",
+    ),
+    Column::text(
+        "beside",
+        "The criterion at whose counts a layer a random mask was drawn.",
+    ),
+    Column::integer(
+        "reached_units",
+        "units",
+        "Hidden units and outputs on a path of kept weights from some input.",
+    ),
+    Column::integer(
+        "unit_paths",
+        "",
+        "Paths from inputs to outputs without a common unit, as many as there are.",
+    ),
+    Column::integer(
+        "weight_paths",
+        "",
+        "Paths from inputs to outputs without a common weight, as many as there are.",
     ),
 ];
 
@@ -171,6 +229,9 @@ impl Experiment for Percolation {
         for seed in 0..scale.pick(2usize, 8, 20) {
             cells.push(part("pruned").problem("seed", seed));
         }
+        cells.extend(narrow::cells(scale));
+        cells.extend(local::cells(scale));
+        cells.extend(criteria::cells(scale));
         cells
     }
 
@@ -182,16 +243,20 @@ impl Experiment for Percolation {
         let scale = context.scale();
         let seed = context.seed(cell);
         let rows = match cell.text("part")? {
-            "pruned" => return pruned_rows(cell, context),
-            "threshold" => threshold_rows(cell, scale.pick(40, 250, 1000), context),
-            "survival" => survival_rows(cell, scale.pick(500, 40_000, 1_000_000), &seed),
-            "network" => network_rows(cell, scale.pick(60, 200, 2000), &seed),
-            "finite-width" => finite_width_rows(cell),
-            other => Err(Error::unknown(
-                "part",
-                other,
-                ["threshold", "survival", "network", "finite-width", "pruned"],
-            )),
+            "pruned" => return criteria::pruned_rows(cell, context),
+            "criteria" => return criteria::rows(cell, context),
+            "connection" => return narrow::connection_rows(cell, context),
+            "drift" => return narrow::drift_rows(cell, context),
+            "lifetime" => return narrow::lifetime_rows(cell, context),
+            "ring" => return local::ring_rows(cell, context),
+            "local" => return local::local_rows(cell, context),
+            "scaling" => return local::scaling_rows(cell, context),
+            "spreading" => return local::spreading_rows(cell, context),
+            "threshold" => wide::threshold_rows(cell, scale.pick(40, 250, 1000), context),
+            "survival" => wide::survival_rows(cell, scale.pick(500, 40_000, 1_000_000), &seed),
+            "network" => wide::network_rows(cell, scale.pick(60, 200, 2000), &seed),
+            "finite-width" => wide::finite_width_rows(cell),
+            other => Err(Error::argument("part", "a part of the experiment", other)),
         };
         Ok(rows?.into_iter().map(|row| padded(COLUMNS, row)).collect())
     }
@@ -209,327 +274,5 @@ impl Experiment for Percolation {
             seconds: 25,
             memory_mb: 150,
         }
-    }
-}
-
-fn alive(found: &SurvivalCounts, depth: usize) -> Result<usize> {
-    found
-        .alive(depth)
-        .ok_or_else(|| Error::argument("depth", format!("at most {}", found.depth()), depth))
-}
-
-/// One pair of counts: replicates alive at `depth` and at `2 depth`.
-fn alive_at(
-    model: &str,
-    fan_out: usize,
-    keep: f64,
-    width: usize,
-    depth: usize,
-    replicates: usize,
-    seed: &Seed,
-) -> Result<(usize, usize)> {
-    let wiring = match model {
-        "tree" => {
-            let found = survival(
-                Offspring::Binomial {
-                    fan_out: fan_out as u64,
-                    keep,
-                },
-                2 * depth,
-                replicates,
-                seed,
-            )?;
-            return Ok((alive(&found, depth)?, alive(&found, 2 * depth)?));
-        }
-        "random" => Wiring::Random,
-        _ => Wiring::Neighbouring,
-    };
-    let network = LayeredNetwork {
-        width,
-        fan_out,
-        keep,
-        wiring,
-    };
-    let reached = network.reached(1, 2 * depth, replicates, seed)?;
-    Ok((reached.connected(depth)?, reached.connected(2 * depth)?))
-}
-
-/// Counts around the keep probability at which half of the replicates alive at depth L are alive at depth 2L.
-///
-/// Where that is, no formula says: a pilot run bisects the whole interval of keep probabilities down to `1/(bL)`, on
-/// random numbers of its own, and seven values are spread over four and a half times that width around its answer.
-fn threshold_rows(cell: &Cell, per_layer: usize, context: &Context<'_>) -> Result<Vec<Row>> {
-    let seed = context.seed(cell);
-    let (model, fan_out, depth) = (cell.text("model")?, cell.integer("fan_out")?, cell.integer("depth")?);
-    let layers = depth as f64;
-    let width = match model {
-        // The share of targets that collide is the population over the width, and a critical population that lives grows
-        // like L: with the width ∝ L³/ln L collisions shift the threshold by the same ln L/L² as the finite depth does.
-        "random" => (layers.powi(3) / layers.ln()).ceil() as usize,
-        // No path gets around the ring.
-        _ => fan_out * (2 * depth + 1),
-    };
-    let unit = 1.0 / (fan_out as f64 * layers);
-    // Where the crossing is, a tree tells as well and without the cost of a flooded network.
-    let pilot_model = if model == "neighbouring" { model } else { "tree" };
-    let (mut low, mut high) = (0.0, 1.0);
-    for step in 0.. {
-        if high - low <= unit {
-            break;
-        }
-        context.check()?;
-        let middle = 0.5 * (low + high);
-        let pilot = seed.stream("pilot").stream(step.to_string());
-        let (before, after) = alive_at(pilot_model, fan_out, middle, width, depth, 20 * depth + 200, &pilot)?;
-        if before > 0 && 2 * after >= before {
-            high = middle;
-        } else {
-            low = middle;
-        }
-    }
-    let mut rows = Vec::new();
-    for step in -3..=3 {
-        context.check()?;
-        let keep = (0.5 * (low + high) + 0.75 * f64::from(step) * unit).clamp(0.0, 1.0);
-        let replicates = per_layer * depth.max(50);
-        let stream = seed.stream("count").stream(step.to_string());
-        let (before, after) = alive_at(model, fan_out, keep, width, depth, replicates, &stream)?;
-        let width = (model != "tree").then_some(width);
-        rows.push(row![
-            "threshold",
-            model,
-            "binomial",
-            fan_out,
-            keep,
-            width,
-            depth,
-            2 * depth,
-            before,
-            after,
-            None::<f64>,
-            None::<f64>,
-            None::<f64>,
-            None::<f64>
-        ]);
-    }
-    Ok(rows)
-}
-
-fn survival_rows(cell: &Cell, replicates: usize, seed: &Seed) -> Result<Vec<Row>> {
-    let (law, fan_out, keep) = (cell.text("law")?, cell.integer("fan_out")?, cell.real("keep")?);
-    let offspring = match law {
-        "poisson" => Offspring::Poisson {
-            mean: fan_out as f64 * keep,
-        },
-        _ => Offspring::Binomial {
-            fan_out: fan_out as u64,
-            keep,
-        },
-    };
-    let found = survival(offspring, DEPTHS[DEPTHS.len() - 1], replicates, seed)?;
-    let row = |depth: usize| {
-        let alive = alive(&found, depth)?;
-        Ok(row![
-            "survival",
-            "tree",
-            law,
-            fan_out,
-            keep,
-            None::<usize>,
-            0usize,
-            depth,
-            replicates,
-            alive,
-            None::<f64>,
-            None::<f64>,
-            None::<f64>,
-            None::<f64>
-        ])
-    };
-    DEPTHS.into_iter().map(row).collect()
-}
-
-fn network_rows(cell: &Cell, replicates: usize, seed: &Seed) -> Result<Vec<Row>> {
-    let (fan_out, keep, width) = (cell.integer("fan_out")?, cell.real("keep")?, cell.integer("width")?);
-    let network = LayeredNetwork {
-        width,
-        fan_out,
-        keep,
-        wiring: Wiring::Random,
-    };
-    let reached = network.reached(1, NETWORK_DEPTH, replicates, seed)?;
-    let alive = reached.connected(NETWORK_DEPTH)?;
-    // The mean of fewer than two living replicates has no error.
-    let fraction = if alive >= 2 {
-        Some(reached.fraction_given_connected(NETWORK_DEPTH)?)
-    } else {
-        None
-    };
-    let error = fraction.as_ref().and_then(|f| match f.certainty {
-        ticketsense::outcome::Certainty::Sampled { standard_error, .. } => Some(standard_error),
-        _ => None,
-    });
-    let (exact_alive, exact_fraction) = exact_reach(width, fan_out, keep, NETWORK_DEPTH)?;
-    Ok(vec![row![
-        "network",
-        "random",
-        "binomial",
-        fan_out,
-        keep,
-        width,
-        0usize,
-        NETWORK_DEPTH,
-        replicates,
-        alive,
-        fraction.map(|f| f.value),
-        error,
-        exact_alive,
-        exact_fraction
-    ]])
-}
-
-/// Live paths and dead units of a really pruned network, round by round, beside its random twins.
-fn pruned_rows(cell: &Cell, context: &Context<'_>) -> Result<Vec<Row>> {
-    let seed = cell.integer("seed")?;
-    let pruned = pruned_network(context, seed, &context.seed(cell))?;
-    let hidden: usize =
-        pruned.network.dense_layers().map(|layer| layer.outputs).sum::<usize>() - pruned.network.classes();
-    let row = |of: &PrunedMask| {
-        let found = connectivity(&layer_masks(&pruned.network, &of.mask)?)?;
-        row_of(
-            COLUMNS,
-            &[
-                ("part", "pruned".into()),
-                ("mask", of.kind.into()),
-                ("seed", seed.into()),
-                ("density", found.density().into()),
-                ("effective_density", found.effective_density().into()),
-                ("hidden_units", hidden.into()),
-                ("dead_units", found.dead_hidden_units().into()),
-                ("log_paths", found.log_paths.into()),
-            ],
-        )
-    };
-    pruned.masks.iter().map(row).collect()
-}
-
-/// The exact probability that one source reaches the layer at `depth`, and the mean fraction reached where it does.
-fn exact_reach(width: usize, fan_out: usize, keep: f64, depth: usize) -> Result<(f64, Option<f64>)> {
-    let kernel = ReachKernel::random_wiring(width, fan_out, keep)?;
-    let mut law = vec![0.0; width + 1];
-    law[1] = 1.0;
-    for _ in 0..depth {
-        law = kernel.step(&law)?;
-    }
-    let alive: f64 = law[1..].iter().sum();
-    let units: f64 = law
-        .iter()
-        .enumerate()
-        .map(|(count, weight)| count as f64 * weight)
-        .sum();
-    Ok((alive, (alive > 0.0).then(|| units / alive / width as f64)))
-}
-
-fn finite_width_rows(cell: &Cell) -> Result<Vec<Row>> {
-    let (fan_out, width, depth) = (cell.integer("fan_out")?, cell.integer("width")?, NARROW.1);
-    (1..50)
-        .map(|step| {
-            let keep = f64::from(step) / 50.0;
-            let (alive, fraction) = exact_reach(width, fan_out, keep, depth)?;
-            Ok(row![
-                "finite-width",
-                "random",
-                "binomial",
-                fan_out,
-                keep,
-                width,
-                0usize,
-                depth,
-                None::<usize>,
-                None::<usize>,
-                None::<f64>,
-                None::<f64>,
-                alive,
-                fraction
-            ])
-        })
-        .collect()
-}
-
-/// One row, read.
-#[derive(Clone, Debug)]
-struct Point {
-    model: String,
-    law: String,
-    fan_out: u64,
-    keep: f64,
-    width: Option<f64>,
-    from_depth: u64,
-    depth: u64,
-    replicates: u64,
-    alive: u64,
-    fraction: Option<(f64, f64)>,
-    exact_alive: Option<f64>,
-    exact_fraction: Option<f64>,
-}
-
-impl Point {
-    /// The rows of one part.
-    fn read(table: &Table, part: &str) -> Result<Vec<Point>> {
-        let mut points = Vec::new();
-        for record in table.iter() {
-            if record.text("part")? != part {
-                continue;
-            }
-            let count = |name: &str| -> Result<u64> {
-                let value = record.optional_real(name)?.unwrap_or(0.0);
-                if value >= 0.0 {
-                    Ok(value as u64)
-                } else {
-                    Err(Error::argument(name, "at least 0", value))
-                }
-            };
-            let fraction = record
-                .optional_real("fraction")?
-                .zip(record.optional_real("fraction_error")?);
-            points.push(Point {
-                model: record.text("model")?.to_string(),
-                law: record.text("law")?.to_string(),
-                fan_out: count("fan_out")?,
-                keep: record.real("keep")?,
-                width: record.optional_real("width")?,
-                from_depth: count("from_depth")?,
-                depth: count("depth")?,
-                replicates: count("replicates")?,
-                alive: count("alive")?,
-                fraction,
-                exact_alive: record.optional_real("exact_alive")?,
-                exact_fraction: record.optional_real("exact_fraction")?,
-            });
-        }
-        Ok(points)
-    }
-
-    fn mean(&self) -> f64 {
-        self.fan_out as f64 * self.keep
-    }
-
-    /// The law of the closed forms.
-    fn law(&self) -> Offspring {
-        match self.law.as_str() {
-            "poisson" => Offspring::Poisson { mean: self.mean() },
-            _ => Offspring::Binomial {
-                fan_out: self.fan_out,
-                keep: self.keep,
-            },
-        }
-    }
-
-    fn name(&self) -> String {
-        let width = self.width.map_or(String::new(), |w| format!(", width {w}"));
-        format!(
-            "{} fan-out {}, keep {:.4}{width}, depth {}",
-            self.law, self.fan_out, self.keep, self.depth
-        )
     }
 }

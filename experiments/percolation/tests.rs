@@ -1,8 +1,12 @@
 //! Which test would fail if the central result were wrong: tables made from the right and from wrong formulas.
 
-use super::claims::{Regime, asymptotics, finite_size, thresholds};
+use super::claims::{Regime, asymptotics};
+use super::threshold::{finite_size, thresholds};
+use super::wide::exact_reach;
 use super::*;
 use ticketsense::harness::{Decision, Verdict};
+use ticketsense::row;
+use ticketsense::theory::percolation::Offspring;
 
 fn judged(id: &str, rows: Vec<Row>) -> Verdict {
     let table = Table::with_rows(COLUMNS, rows.into_iter().map(|row| padded(COLUMNS, row)).collect()).unwrap();

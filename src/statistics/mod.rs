@@ -24,7 +24,7 @@ pub use logistic::{HalfPoint, ThresholdFit, fit_threshold};
 pub use paired::{NonInferiority, NonInferiorityVerdict, PairedComparison};
 pub use summary::{Summary, median, quantile};
 pub use variance_components::{VarianceComponent, crossed_components};
-pub use weighted_line::WeightedLine;
+pub use weighted_line::{WeightedLine, chi_square_tail};
 
 use crate::error::{Error, Result};
 

@@ -87,8 +87,8 @@ impl WeightedLine {
     }
 }
 
-/// `P(χ²_degrees > value)`: the regularised upper incomplete gamma function.
-fn chi_square_tail(value: f64, degrees: f64) -> f64 {
+/// `P(χ²_degrees > value)`: the regularised upper incomplete gamma function; NaN for degrees that are not positive.
+pub fn chi_square_tail(value: f64, degrees: f64) -> f64 {
     if value <= 0.0 {
         return 1.0;
     }

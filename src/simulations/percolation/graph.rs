@@ -24,7 +24,8 @@ impl LayeredGraph {
     /// # Errors
     /// [`Error::Argument`](crate::Error::Argument) for fewer than two layers, an empty one, or more than 2³¹ edges or units.
     pub fn full(widths: &[usize]) -> Result<Self> {
-        let edges = widths.windows(2).map(|w| w[0].saturating_mul(w[1])).sum();
+        let edges = |sum: usize, pair: &[usize]| sum.saturating_add(pair[0].saturating_mul(pair[1]));
+        let edges = widths.windows(2).fold(0, edges);
         Self::build(widths, edges, |layer, _, targets| {
             targets.extend(0..widths[layer + 1] as u32)
         })

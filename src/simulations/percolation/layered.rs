@@ -86,6 +86,14 @@ impl ReachedCounts {
         Ok(self.layer(layer)?.filter(|&c| c > 0).count())
     }
 
+    /// The reached units of a layer, summed over all replicates.
+    ///
+    /// # Errors
+    /// As [`ReachedCounts::connected`].
+    pub fn reached_units(&self, layer: usize) -> Result<u64> {
+        Ok(self.layer(layer)?.map(u64::from).sum())
+    }
+
     /// The estimated probability that some unit of a layer is reached, with its binomial standard error (0 where none
     /// or all are: use the counts with an exact interval there).
     ///
@@ -169,6 +177,8 @@ struct Walk {
     /// Any permutation of the layer: swapping the first k entries with random later ones draws k distinct targets, and
     /// leaves a permutation that serves as well for the next draw.
     targets: Vec<u32>,
+    /// The swaps of this replicate, as long as taking them back costs less than a new permutation.
+    swaps: Vec<(u32, u32)>,
     /// The generation in which a unit was last reached.
     stamps: Vec<u64>,
     generation: u64,
@@ -185,6 +195,7 @@ impl Walk {
             reached: Vec::new(),
             next: Vec::new(),
             targets: (0..network.width as u32).collect(),
+            swaps: Vec::new(),
             stamps: vec![0; network.width],
             generation: 0,
         })
@@ -198,7 +209,14 @@ impl Walk {
         self.reached.clear();
         self.reached.extend(0..sources as u32);
         // A replicate must not depend on those before it.
-        self.targets.iter_mut().zip(0..).for_each(|(t, i)| *t = i);
+        if self.swaps.len() < width {
+            while let Some((a, b)) = self.swaps.pop() {
+                self.targets.swap(a as usize, b as usize);
+            }
+        } else {
+            self.targets.iter_mut().zip(0..).for_each(|(t, i)| *t = i);
+            self.swaps.clear();
+        }
         counts.push(sources as u32);
         for _ in 0..depth {
             self.generation += 1;
@@ -217,7 +235,11 @@ impl Walk {
                         // Which of the drawn targets are kept is independent of what they are, so only the kept ones
                         // are drawn.
                         for k in 0..self.kept_edges.sample(&mut rng) as usize {
-                            self.targets.swap(k, rng.random_range(k..width));
+                            let other = rng.random_range(k..width);
+                            self.targets.swap(k, other);
+                            if self.swaps.len() < width {
+                                self.swaps.push((k as u32, other as u32));
+                            }
                             reach(self.targets[k]);
                         }
                     }
@@ -355,6 +377,19 @@ mod tests {
             assert_eq!(few.of(replicate), many.of(replicate));
         }
         assert_eq!((many.replicates(), many.of(9)), (9, None));
+        // Short replicates take their draws back one by one, long ones begin anew: each is what it is alone.
+        for (width, keep) in [(400, 0.55), (30, 0.9)] {
+            let net = network(width, 3, keep, Wiring::Random);
+            let together = net.reached(2, 40, 6, &seed).unwrap();
+            let mut alone = Walk::new(net).unwrap();
+            for replicate in 0..6 {
+                let mut counts = Vec::new();
+                alone.targets.iter_mut().zip(0..).for_each(|(t, i)| *t = i);
+                alone.swaps.clear();
+                alone.run(2, 40, &seed.replicate(replicate), &mut counts);
+                assert_eq!(together.of(replicate as usize).unwrap(), counts);
+            }
+        }
     }
 
     #[test]

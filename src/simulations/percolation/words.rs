@@ -197,6 +197,14 @@ impl WordCounts {
         Ok(self.column(&self.alive, layer)?.map(|count| count as usize).sum())
     }
 
+    /// The reached units of a layer, summed over all replicates.
+    ///
+    /// # Errors
+    /// As [`WordCounts::connected`].
+    pub fn reached_units(&self, layer: usize) -> Result<u64> {
+        Ok(self.column(&self.reached, layer)?.sum())
+    }
+
     /// The estimated probability that some unit of a layer is reached: with its binomial standard error where replicates are
     /// independent, and that between batches where they are not.
     ///

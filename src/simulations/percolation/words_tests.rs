@@ -1,6 +1,6 @@
 use super::graph::LayeredGraph;
 use super::words::LANES;
-use super::{LayerMask, LayeredNetwork, ReachKernel, Wiring, connectivity};
+use super::{LayerMask, LayeredNetwork, ReachKernel, SetLaw, Wiring, connectivity};
 use crate::outcome::Certainty;
 use crate::seed::Seed;
 use crate::simulations::judging::{deviations, plausible};
@@ -173,4 +173,54 @@ fn nonsense_is_refused() {
     assert!(network(3, 4, 0.5, Wiring::Random).percolate(1, 2, 1, &seed).is_err());
     let found = network(3, 2, 0.5, Wiring::Random).percolate(1, 2, 1, &seed).unwrap();
     assert!(found.connected(3).is_err() && found.fraction(9).is_err() && found.connection_probability(2).is_err());
+}
+
+#[test]
+fn every_door_refuses_densities_that_are_no_probabilities_and_more_targets_than_units() {
+    let seed = Seed::root(0);
+    let full = LayeredGraph::full(&[2, 2]).unwrap();
+    let refused = |name: &str, answer: crate::Result<()>| {
+        assert!(
+            matches!(answer, Err(crate::Error::Argument { .. })),
+            "{name}: {answer:?}"
+        );
+    };
+    for keep in [f64::NAN, f64::INFINITY, f64::NEG_INFINITY, -1e-9, 1.0 + 1e-9] {
+        for wiring in [Wiring::Random, Wiring::Neighbouring] {
+            let bad = network(5, 2, keep, wiring);
+            refused("reached", bad.reached(1, 3, 3, &seed).map(drop));
+            refused("percolate", bad.percolate(1, 3, 3, &seed).map(drop));
+            refused("wired", LayeredGraph::wired(&bad, 3, &seed).map(drop));
+        }
+        refused(
+            "set law",
+            SetLaw::new(&network(5, 2, keep, Wiring::Neighbouring), 1).map(drop),
+        );
+        refused("graph", full.percolate(keep, 1, 1, &seed).map(drop));
+        refused("live", full.live(keep, 1, &seed).map(drop));
+        refused("full kernel", ReachKernel::full(3, 3, keep).map(drop));
+        refused("random kernel", ReachKernel::random_wiring(3, 2, keep).map(drop));
+    }
+    for wiring in [Wiring::Random, Wiring::Neighbouring] {
+        for fan_out in [0, 6, usize::MAX] {
+            let bad = network(5, fan_out, 0.5, wiring);
+            refused("reached", bad.reached(1, 3, 3, &seed).map(drop));
+            refused("percolate", bad.percolate(1, 3, 3, &seed).map(drop));
+            refused("wired", LayeredGraph::wired(&bad, 3, &seed).map(drop));
+        }
+    }
+    refused("random kernel", ReachKernel::random_wiring(3, 4, 0.5).map(drop));
+    refused("too wide", LayeredGraph::full(&[usize::MAX, usize::MAX, 2]).map(drop));
+    refused(
+        "too deep",
+        network(5, 2, 0.5, Wiring::Random)
+            .percolate(1, usize::MAX, 1, &seed)
+            .map(drop),
+    );
+    refused(
+        "too many",
+        network(5, 2, 0.5, Wiring::Random)
+            .percolate(1, 3, usize::MAX, &seed)
+            .map(drop),
+    );
 }
