@@ -1,6 +1,7 @@
 //! What is claimed about conditioning, and the checks, pure functions of the table.
 
 use super::quadratic::FAMILIES;
+use super::{exact_claims, network_claims};
 use ticketsense::Result;
 use ticketsense::harness::{Claim, Decision, Expected, Verdict};
 use ticketsense::statistics::{PairedComparison, median};
@@ -43,6 +44,10 @@ pub(super) const CLAIMS: &[Claim] = &[
                          the rounding of an eigenvalue at order 8",
         check: eigenmodes,
     },
+    exact_claims::C4,
+    exact_claims::C5,
+    network_claims::C2A,
+    network_claims::C2B,
 ];
 
 /// Relative deviation allowed for each step of descent.
@@ -50,9 +55,9 @@ const STEP_ROUNDING: f64 = 1e-12;
 /// Rounding of an eigenvalue of order 8, over the largest.
 const EIGENVALUE_ROUNDING: f64 = 1e2 * f64::EPSILON;
 /// Pairs of networks below which nothing is said about networks.
-const LEAST_PAIRS: usize = 20;
+pub(super) const LEAST_PAIRS: usize = 20;
 
-fn part<'a>(table: &'a Table, name: &'static str) -> Vec<Record<'a>> {
+pub(super) fn part<'a>(table: &'a Table, name: &'static str) -> Vec<Record<'a>> {
     table.filter(move |r| r.text("part").is_ok_and(|p| p == name)).collect()
 }
 

@@ -2,6 +2,7 @@
 
 use super::claims::{deviation, log_conditions};
 use super::network::MASKS;
+use super::network_panels;
 use super::quadratic::FAMILIES;
 use ticketsense::Result;
 use ticketsense::harness::figures::{Axis, Figure, Panel, Series};
@@ -12,7 +13,7 @@ use ticketsense::theory::gradient_descent::contraction_factor;
 /// The condition number whose descents are drawn.
 const DRAWN_CONDITION: f64 = 10.0;
 
-fn rows<'a>(table: &'a Table, part: &'static str) -> impl Iterator<Item = Record<'a>> {
+pub(super) fn rows<'a>(table: &'a Table, part: &'static str) -> impl Iterator<Item = Record<'a>> {
     table.filter(move |r| r.text("part").is_ok_and(|p| p == part))
 }
 
@@ -21,14 +22,20 @@ pub(super) fn figure(table: &Table) -> Result<Figure> {
         Ok(deviation(table, mask, 50)?.map_or("unknown".into(), |d| format!("{:.1} %", 100.0 * d)))
     };
     Ok(Figure::new()
-        .columns(2)
-        .panel_size(520.0, 360.0)
+        .columns(3)
+        .panel_size(500.0, 350.0)
         .panel(contraction(table)?)
         .panel(scatter(table, true)?)
         .panel(scatter(table, false)?)
         .panel(spectra(table)?)
         .panel(kernels(table)?)
         .panel(training(table)?)
+        .panel(network_panels::regime(table)?)
+        .panel(network_panels::stability(table)?)
+        .panel(network_panels::conditions(table)?)
+        .panel(network_panels::projection(table)?)
+        .panel(network_panels::supports(table)?)
+        .panel(network_panels::thresholding(table)?)
         .caption(format!(
             "Loss curves: lines are the sum over kernel modes at each network's own start, points are full-batch gradient \
              descent of the real network, geometric means over the pairs. Median deviation after 50 steps: dense {}, \

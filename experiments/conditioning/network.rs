@@ -1,6 +1,6 @@
 //! A small network on the digits: its tangent kernel under four masks, and what gradient descent really does.
 
-use super::row_of;
+use super::{along, projection, regime, row_of};
 use crate::experiments::tickets;
 use ticketsense::estimators::nonzero_conditioning;
 use ticketsense::harness::Context;
@@ -16,13 +16,14 @@ use ticketsense::{Error, Result, Seed};
 
 /// Smooth, so that no unit is dead and the rank of the kernel is a property of weights and data.
 const NETWORK: &str = "mlp:24:tanh";
+const WIDTH: usize = 24;
 /// Samples of the kernel and of gradient descent: a kernel of order 300 for ten classes.
-const SAMPLES: usize = 30;
+pub(super) const SAMPLES: usize = 30;
 /// Half of the weights go in each of two rounds.
 const ROUNDS: usize = 2;
 const PRUNE_FRACTION: f64 = 0.5;
 /// The step of gradient descent, over the largest stable one of the dense network.
-const STEP_SHARE: f64 = 0.1;
+pub(super) const STEP_SHARE: f64 = 0.1;
 /// When losses are compared.
 const TIMES: [u64; 10] = [0, 1, 2, 5, 10, 20, 50, 100, 200, 500];
 
@@ -46,6 +47,17 @@ fn plan() -> ImpPlan {
         output_prune_fraction: None,
         ..ImpPlan::default()
     }
+}
+
+/// A network at its start, with the samples of its kernel.
+pub(super) struct Pair {
+    pub network: Network,
+    /// Initial parameters, nothing pruned.
+    pub start: Vec<f64>,
+    pub inputs: Array<f64>,
+    pub labels: Vec<usize>,
+    /// Units of the hidden layer.
+    pub width: usize,
 }
 
 /// Everything of one pair: the same start, samples and data order for every mask.
@@ -131,10 +143,62 @@ pub(super) fn rows(number: usize, context: &Context<'_>, seed: &Seed) -> Result<
             }
         }
     }
+    let Some(step) = step else {
+        return Err(Error::numerical("tangent kernels", "no mask was examined"));
+    };
+    let pair = Pair {
+        network,
+        start,
+        inputs,
+        labels,
+        width: WIDTH,
+    };
+    let layout = pair.network.layout();
+    let [dense, ticket, _, random] = &masks[..] else {
+        return Err(Error::numerical("masks", "not as many as are named"));
+    };
+    let shuffled = controls::shuffle_keeping_degrees(ticket, layout, &seed.stream("degrees"))?;
+    for (name, mask) in [
+        ("dense", dense),
+        ("imp", ticket),
+        ("shuffled", &shuffled),
+        ("random", random),
+    ] {
+        context.check()?;
+        rows.extend(regime::scales(&pair, name, mask, number, step)?);
+    }
+    for (name, mask) in [("dense", dense), ("imp", ticket)] {
+        rows.extend(regime::stability(&pair, name, mask, number)?);
+    }
+    let rate = step * pair.inputs.rows() as f64;
+    for (name, mask) in [("ticket", ticket), ("random mask", random)] {
+        rows.extend(projection::network(
+            &pair,
+            name,
+            mask,
+            number,
+            rate,
+            &seed.stream("projection"),
+        )?);
+    }
+    let again: Vec<f64> = pair
+        .network
+        .initial(&seed.stream("re-initialised"), &plan.initialisation)?;
+    let subjects = [
+        ("dense", &pair.start, dense),
+        ("imp", &pair.start, ticket),
+        ("random", &pair.start, random),
+        ("re-initialised", &again, ticket),
+    ];
+    for (name, initial, mask) in subjects {
+        context.check()?;
+        let of = along::Subject { name, initial, mask };
+        rows.extend(along::rows(&pair, &of, &plan.training, &data, number, seed)?);
+    }
     Ok(rows)
 }
 
-fn kept_weights(network: &Network, mask: &Mask) -> usize {
+pub(super) fn kept_weights(network: &Network, mask: &Mask) -> usize {
     network
         .layout()
         .weight_slots()

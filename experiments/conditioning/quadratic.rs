@@ -43,13 +43,13 @@ pub(super) const FAMILIES: [Family; 6] = [
     family("projector", false),
 ];
 
-fn gaussian(rows: usize, columns: usize, seed: &Seed) -> DMatrix<f64> {
+pub(super) fn gaussian(rows: usize, columns: usize, seed: &Seed) -> DMatrix<f64> {
     let mut rng = seed.rng();
     DMatrix::from_fn(rows, columns, |_, _| rng.sample(StandardNormal))
 }
 
 /// `Q diag(λ) Qᵀ` with Q the eigenvectors of a symmetric Gaussian matrix, whose law no rotation changes.
-fn rotated(spectrum: &[f64], seed: &Seed) -> Result<DMatrix<f64>> {
+pub(super) fn rotated(spectrum: &[f64], seed: &Seed) -> Result<DMatrix<f64>> {
     let g = gaussian(spectrum.len(), spectrum.len(), seed);
     let (_, q) = symmetric_eigen(&(&g + g.transpose()))?;
     let scaled = DMatrix::from_fn(spectrum.len(), spectrum.len(), |i, j| q[(i, j)] * spectrum[j]);
@@ -59,7 +59,7 @@ fn rotated(spectrum: &[f64], seed: &Seed) -> Result<DMatrix<f64>> {
 }
 
 /// `order` numbers from 1 to `condition`, evenly spaced in logarithm.
-fn logarithmic(order: usize, condition: f64) -> Vec<f64> {
+pub(super) fn logarithmic(order: usize, condition: f64) -> Vec<f64> {
     (0..order)
         .map(|i| condition.powf(i as f64 / (order - 1) as f64))
         .collect()
