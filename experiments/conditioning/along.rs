@@ -20,6 +20,9 @@ use ticketsense::{Result, Seed};
 pub(super) const TIMES: [usize; 3] = [0, 30, 300];
 /// The subjects, in the order of the figure.
 pub(super) const SUBJECTS: [&str; 4] = ["dense", "imp", "random", "re-initialised"];
+/// Samples of the loss. With 30, as for descent, a quarter of the weights is so close to the number of outputs that the rank of the
+/// Gauss-Newton matrix is often unclear.
+pub(super) const SAMPLES: usize = 20;
 /// Level of the interval for the fraction of negative eigenvalues.
 const LEVEL: f64 = 0.05;
 /// Eigenvalues up to this fraction of the largest count as zero.
@@ -80,6 +83,7 @@ pub(super) fn rows(
             ("number", number.into()),
             ("kept", kept_weights(&pair.network, of.mask).into()),
             ("order", of.mask.kept().into()),
+            ("samples", pair.inputs.rows().into()),
             ("steps", time.into()),
             ("measured", seen.loss.into()),
             ("condition", seen.condition.into()),

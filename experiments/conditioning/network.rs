@@ -190,10 +190,18 @@ pub(super) fn rows(number: usize, context: &Context<'_>, seed: &Seed) -> Result<
         ("random", &pair.start, random),
         ("re-initialised", &again, ticket),
     ];
+    let chosen = dataset.stratified(along::SAMPLES.min(data.training.inputs.rows()), seed)?;
+    let fewer = Pair {
+        network: pair.network.clone(),
+        start: pair.start.clone(),
+        inputs: dataset.batch::<f32>(&chosen)?.convert(),
+        labels: dataset.labels_of(&chosen)?,
+        width: WIDTH,
+    };
     for (name, initial, mask) in subjects {
         context.check()?;
         let of = along::Subject { name, initial, mask };
-        rows.extend(along::rows(&pair, &of, &plan.training, &data, number, seed)?);
+        rows.extend(along::rows(&fewer, &of, &plan.training, &data, number, seed)?);
     }
     Ok(rows)
 }

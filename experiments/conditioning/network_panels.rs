@@ -6,7 +6,7 @@ use super::network_claims::{FAMILIES, deviations, logs};
 use super::regime;
 use super::supports::{COLUMNS, SHAPES};
 use ticketsense::Result;
-use ticketsense::harness::figures::{Axis, Panel, Series};
+use ticketsense::harness::figures::{Anchor, Axis, Colour, Panel, Series};
 use ticketsense::statistics::{Summary, median};
 use ticketsense::table::Table;
 
@@ -55,37 +55,42 @@ pub(super) fn stability(table: &Table) -> Result<Panel> {
         Axis::log("steps t"),
         Axis::log("loss, over that at the start"),
     );
-    for scale in [regime::SCALES[0], regime::SCALES[regime::SCALES.len() - 1]] {
-        for ratio in regime::STABILITY {
-            let (mut line, mut points) = (Vec::new(), Vec::new());
-            for time in regime::STABILITY_TIMES {
-                let (mut predicted, mut measured) = (Vec::new(), Vec::new());
-                for row in rows(table, "stability") {
-                    if row.text("family")? == "dense"
-                        && row.real("scale")? == scale
-                        && row.real("step_ratio")? == ratio
-                        && row.integer("steps")? == time as i64
-                        && let Some(loss) = row.optional_real("measured")?
-                    {
-                        predicted.push(row.real("predicted")?);
-                        measured.push(loss);
-                    }
-                }
-                if !measured.is_empty() {
-                    line.push((time as f64, median(&predicted)?));
-                    points.push((time as f64, median(&measured)?));
+    let smallest = regime::SCALES[regime::SCALES.len() - 1];
+    let (near, far) = (regime::STABILITY[0], regime::STABILITY[1]);
+    for (place, (scale, ratio)) in [(smallest, near), (smallest, far), (1.0, far)].into_iter().enumerate() {
+        let (mut line, mut points) = (Vec::new(), Vec::new());
+        for time in regime::STABILITY_TIMES {
+            let (mut predicted, mut measured) = (Vec::new(), Vec::new());
+            for row in rows(table, "stability") {
+                if row.text("family")? == "dense"
+                    && row.real("scale")? == scale
+                    && row.real("step_ratio")? == ratio
+                    && row.integer("steps")? == time as i64
+                    && let Some(loss) = row.optional_real("measured")?
+                {
+                    predicted.push(row.real("predicted")?);
+                    measured.push(loss);
                 }
             }
-            // The linear model leaves all bounds above the stable step; where it does so is enough.
-            line.retain(|p| p.1 < 1e3);
-            let name = match scale == 1.0 {
-                true => format!("{ratio} times"),
-                false => format!("{ratio} times, residual/{scale}"),
+            if !measured.is_empty() {
+                line.push((time as f64, median(&predicted)?));
+                points.push((time as f64, median(&measured)?));
+            }
+        }
+        // Above the stable step the linear model leaves all bounds; that it does so is seen earlier.
+        line.retain(|p| p.1 < 1e2);
+        let colour = Colour::nth(place);
+        if let Some(&(_, middle)) = points.get(1) {
+            let (shift, words) = match (scale == 1.0, ratio == near) {
+                (true, _) => (0.62, format!("{ratio} times, whole residual")),
+                (_, true) => (1.4, format!("{ratio} times, residual/64")),
+                _ => (1.0, format!("{ratio} times, residual/64")),
             };
-            panel = panel.series(Series::points(name.clone(), points).connected());
-            if scale == 1.0 {
-                panel = panel.series(Series::line("", line).colour_of(name).dashed());
-            }
+            panel = panel.note(11.5, middle * shift, words, Anchor::Start);
+        }
+        panel = panel.series(Series::points("", points).colour(colour).connected());
+        if scale != 1.0 {
+            panel = panel.series(Series::line("kernel modes", line).colour(colour).dashed());
         }
     }
     Ok(panel)
@@ -135,7 +140,15 @@ pub(super) fn projection(table: &Table) -> Result<Panel> {
                 points.push((row.integer("kept")? as f64, value));
             }
         }
-        panel = panel.series(Series::points(label, points));
+        let (colour, height) = match column {
+            "masked_gradient" => (Colour::nth(0), 1e-12),
+            "unmasked_gradient" => (Colour::nth(1), 1e-5),
+            _ => (Colour::nth(2), 1e-7),
+        };
+        panel = panel
+            .series(Series::points("", points).colour(colour))
+            .series(Series::points("", [(1.0, height)]).colour(colour))
+            .note(1.3, height, label, Anchor::Start);
     }
     Ok(panel)
 }
@@ -147,7 +160,7 @@ pub(super) fn supports(table: &Table) -> Result<Panel> {
         Axis::linear("columns in the support").range(0.5, COLUMNS as f64 + 0.5),
         Axis::log("worst condition number κ_S"),
     );
-    for (shape, samples) in SHAPES {
+    for (place, (shape, samples)) in SHAPES.into_iter().enumerate() {
         let mut points = Vec::new();
         for row in rows(table, "support") {
             if row.text("family")? == shape
@@ -156,7 +169,10 @@ pub(super) fn supports(table: &Table) -> Result<Panel> {
                 points.push((row.integer("kept")? as f64, condition));
             }
         }
-        panel = panel.series(Series::points(format!("{samples} rows"), points));
+        let highest = points.iter().filter(|p| p.0 < 7.0).map(|p| p.1).fold(1.0, f64::max);
+        panel = panel
+            .series(Series::points("", points).colour(Colour::nth(place)))
+            .note(4.8, highest * 2.5, format!("{samples} rows"), Anchor::End);
     }
     Ok(panel.vertical(SHAPES[0].1 as f64 + 0.5, "κ_S infinite at 8 rows"))
 }
@@ -169,8 +185,8 @@ pub(super) fn thresholding(table: &Table) -> Result<Panel> {
         Axis::log("largest factor on the error"),
     );
     let (mut low, mut high) = (f64::INFINITY, 0.0f64);
-    for (shape, samples) in SHAPES {
-        let mut points = Vec::new();
+    for (place, (shape, samples)) in SHAPES.into_iter().enumerate() {
+        let mut points: Vec<(f64, f64)> = Vec::new();
         for row in rows(table, "thresholding") {
             if row.text("family")? == shape {
                 let point = (row.real("predicted")?, row.real("measured")?);
@@ -178,10 +194,15 @@ pub(super) fn thresholding(table: &Table) -> Result<Panel> {
                 points.push(point);
             }
         }
-        panel = panel.series(Series::points(format!("{samples} rows"), points));
+        if let Some(lowest) = points.iter().copied().min_by(|a, b| a.1.total_cmp(&b.1)) {
+            panel = panel.note(lowest.0, 0.88 * lowest.1, format!("{samples} rows"), Anchor::Middle);
+        }
+        panel = panel.series(Series::points("", points).colour(Colour::nth(place)));
     }
     if low < high {
-        panel = panel.series(Series::line("the bound", [(low, low), (high, high)]).dashed());
+        panel = panel
+            .series(Series::line("", [(low, low), (high, high)]).dashed())
+            .note(0.8, 1.25, "the bound", Anchor::Middle);
     }
     Ok(panel.horizontal(1.0, "no progress").vertical(1.0, ""))
 }

@@ -17,7 +17,7 @@ use ticketsense::{Error, Result, Seed};
 /// Columns of every matrix: 4095 supports.
 pub(super) const COLUMNS: usize = 12;
 /// Names and rows of the matrices; the first has fewer rows than columns.
-pub(super) const SHAPES: [(&str, usize); 3] = [("wide", 8), ("square-ish", 24), ("tall", 300)];
+pub(super) const SHAPES: [(&str, usize); 3] = [("wide", 8), ("moderate", 24), ("tall", 300)];
 /// Nonzeros that are planted.
 pub(super) const PLANTED: usize = 2;
 /// Steps of descent on a fixed support.
