@@ -21,6 +21,7 @@ mod linearized_measurements;
 mod linearized_tickets;
 mod mask_shuffling;
 mod mode_connectivity;
+mod normalisation;
 mod percolation;
 mod phase_transition;
 mod pruned_masks;
@@ -69,6 +70,7 @@ pub static EXPERIMENTS: &[&dyn Experiment] = &[
     &percolation::Percolation,
     &depth_versus_width::DepthVersusWidth,
     &recurrent_masks::RecurrentMasks,
+    &normalisation::Normalising,
     &signal_propagation::SignalPropagation,
     &thresholding::Thresholding,
     &support_recovery_thresholds::SupportRecoveryThresholds,
