@@ -189,8 +189,8 @@ impl<T: Real> Curvature<T> {
 
     /// The same matrix at other parameters, or over other samples: coordinates, kind and loss stay.
     ///
-    /// As [`Curvature::new`], with `theta` taken as it is. For multilayer perceptrons the room that is there is used again where
-    /// the products go over all weights, which is worth a third of the time of a point and one product.
+    /// As [`Curvature::new`], with `theta` taken as it is. For multilayer perceptrons whose products go over all weights the room
+    /// that is there is used again; elsewhere everything is made anew.
     ///
     /// # Errors
     /// As [`Curvature::new`]; the operator is then as it was.
