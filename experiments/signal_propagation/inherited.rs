@@ -53,7 +53,7 @@ pub(super) fn rows(cell: &Cell, context: &Context<'_>) -> Result<Vec<Row>> {
 
 fn gaussian(replicates: usize, seed: &Seed) -> Result<Vec<Row>> {
     let counts = DENSITIES.map(|density| (density * WEIGHTS as f64).round() as usize);
-    let mut shares = vec![Vec::with_capacity(replicates); DENSITIES.len()];
+    let mut shares = vec![Vec::new(); DENSITIES.len()];
     for replicate in 0..replicates {
         let mut rng = seed.replicate(replicate as u64).rng();
         let mut squares: Vec<f64> = (0..WEIGHTS)
@@ -89,7 +89,7 @@ fn networks(density: f64, replicates: usize, seed: &Seed) -> Result<Vec<Row>> {
     let threshold = magnitude_threshold(density)?;
     let retained = inherited_scale(density, 1.0)?;
     let deviation = (2.0 / WIDTH as f64).sqrt();
-    let mut ratios = vec![Vec::with_capacity(replicates); DEPTH + 1];
+    let mut ratios = vec![Vec::new(); DEPTH + 1];
     for replicate in 0..replicates {
         let mut rng = seed.replicate(replicate as u64).rng();
         let mut normal = || rng.sample::<f64, _>(StandardNormal);

@@ -2,6 +2,7 @@
 
 use super::COLUMNS;
 use crate::experiments::rows::row_of;
+use std::sync::{Mutex, PoisonError};
 use ticketsense::harness::{Cell, Scale};
 use ticketsense::table::{Row, Value};
 use ticketsense::theory::mean_field::{FixedPoint, MeanField, Nonlinearity, edge_of_chaos};
@@ -81,11 +82,18 @@ pub(super) fn rows(cell: &Cell, scale: Scale) -> Result<Vec<Row>> {
 
 /// The scale at which gradients neither vanish nor explode, with biases of [`BIAS`] but for linear and ReLU layers.
 pub(super) fn critical(phi: Nonlinearity) -> Result<(f64, f64)> {
+    // Hundreds of Gaussian means, asked for by many cells.
+    static KNOWN: Mutex<Vec<(Nonlinearity, f64, f64)>> = Mutex::new(Vec::new());
+    let known = || KNOWN.lock().unwrap_or_else(PoisonError::into_inner);
+    if let Some((_, scale, bias)) = known().iter().find(|k| k.0 == phi) {
+        return Ok((*scale, *bias));
+    }
     let bias = if phi.homogeneous().is_some() { 0.0 } else { BIAS };
     let edge = edge_of_chaos(phi, bias)?;
     let first = edge
         .first()
         .ok_or_else(|| Error::numerical("edge of chaos", phi.as_str()))?;
+    known().push((phi, first.scale, bias));
     Ok((first.scale, bias))
 }
 
@@ -208,21 +216,19 @@ pub(super) fn resting(model: &MeanField) -> Option<f64> {
 }
 
 /// By bisection on where the variance comes to rest: the weight variance at which χ₁ passes 1 or variances leave all bounds, and
-/// whether it is the latter.
+/// whether they do just above it.
 fn passing(at: impl Fn(f64) -> MeanField, mut below: f64, mut above: f64) -> (f64, bool) {
-    let mut diverges = true;
     for _ in 0..60 {
         let middle = 0.5 * (below + above);
         let model = at(middle);
-        let factor = resting(&model).map(|q| model.gradient_factor(q));
-        if factor.is_some_and(|f| f < 1.0) {
+        if resting(&model).is_some_and(|q| model.gradient_factor(q) < 1.0) {
             below = middle;
         } else {
             above = middle;
-            diverges = factor.is_none();
         }
     }
-    (0.5 * (below + above), diverges)
+    // Just above the scale at which the last fixed point disappears, variances linger where it was.
+    (0.5 * (below + above), resting(&at(above * (1.0 + 1e-4))).is_none())
 }
 
 fn edge(phi: Nonlinearity, biases: &[f64]) -> Result<Vec<Row>> {
@@ -262,7 +268,7 @@ fn edge(phi: Nonlinearity, biases: &[f64]) -> Result<Vec<Row>> {
             let scale = plain_mean(point.variance, |z| phi.slope(root * z).powi(2)).recip();
             add("unstable", "critical-variance", scale / density, predicted)?;
             if diverges {
-                let last = at(passed * (1.0 - 1e-9));
+                let last = at(passed * (1.0 - 1e-5));
                 let factor = resting(&last).map_or(f64::NAN, |q| last.gradient_factor(q));
                 add("unstable", "divergence-variance", passed, None)?;
                 add("unstable", "divergence-gradient-factor", factor, None)?;

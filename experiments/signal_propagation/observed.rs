@@ -273,10 +273,8 @@ pub(super) fn judged(comparisons: &[Comparison]) -> (f64, (usize, usize), Option
     for comparison in comparisons {
         let distance = comparison.distance();
         // Not a number is no agreement.
-        if distance.is_nan() || distance > 1.0 {
-            if distance.is_nan() || distance > worst.max(1.0) || outside.is_none() {
-                outside = Some(comparison.told());
-            }
+        if distance.is_nan() || distance > worst.max(1.0) {
+            outside = Some(comparison.told());
         }
         worst = if distance.is_nan() {
             f64::INFINITY

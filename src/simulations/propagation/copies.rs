@@ -35,7 +35,7 @@ impl RandomNetwork {
             ));
         }
         let coin = Coin::new(self.density.value());
-        let mut found = vec![Vec::with_capacity(replicates); self.depth + 1];
+        let mut found = vec![Vec::new(); self.depth + 1];
         for replicate in 0..replicates {
             let mut rng = seed.replicate(replicate as u64).rng();
             let scale = self.initial_length.sqrt();
