@@ -104,8 +104,11 @@ impl Quantity {
     }
 }
 
-/// The found value of the rows on exact statements, each with its norm and batch.
-fn exact_rows(table: &Table, quantity: &str) -> Result<Vec<(String, i64, Option<f64>, f64)>> {
+/// A row on exact statements: its norm, its batch, the value that it must have if any, and the one found.
+type ExactRow = (String, i64, Option<f64>, f64);
+
+/// The rows on a quantity of the exact statements.
+fn exact_rows(table: &Table, quantity: &str) -> Result<Vec<ExactRow>> {
     let here =
         |r: &Record<'_>| r.text("part").is_ok_and(|p| p == ALONE) && r.text("quantity").is_ok_and(|q| q == quantity);
     let rows = table.iter().filter(here).map(|r| {

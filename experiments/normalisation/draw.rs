@@ -124,11 +124,8 @@ fn dead(table: &Table) -> Result<Panel> {
         Axis::log("fraction of units").range(FLOOR, 1.0),
     )
     .series(Series::line("no input that varies is kept", line).colour(Colour::GREY));
-    let kinds: [(&str, fn(&Dead) -> u64, Colour); 2] = [
-        ("dead", |dead| dead.dead, Colour::BLACK),
-        ("variance below ε", |dead| dead.below, Colour::ORANGE),
-    ];
-    for (label, count, colour) in kinds {
+    for (label, colour) in [("dead", Colour::BLACK), ("variance below ε", Colour::ORANGE)] {
+        let count = |dead: &Dead| if label == "dead" { dead.dead } else { dead.below };
         let mut points = Vec::new();
         for dead in units
             .iter()

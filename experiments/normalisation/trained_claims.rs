@@ -57,8 +57,10 @@ fn told(leads: &[(usize, PairedComparison)]) -> Result<String> {
     Ok(words.collect::<Result<Vec<_>>>()?.join(", "))
 }
 
-/// Margin and hypotheses, or why nothing can be decided.
-fn assay(outcomes: &Outcomes) -> Result<std::result::Result<(f64, Vec<String>), Box<Verdict>>> {
+/// Margin and hypotheses, or the verdict that nothing can be decided.
+type Assay = std::result::Result<(f64, Vec<String>), Box<Verdict>>;
+
+fn assay(outcomes: &Outcomes) -> Result<Assay> {
     let mut pairs = usize::MAX;
     for norm in NORMS {
         for batch in BATCHES {
