@@ -29,6 +29,8 @@ struct Living<'a> {
     extinction: f64,
     /// Total variation between the last two laws.
     change: f64,
+    /// Relative change of the chance to die.
+    drift: f64,
 }
 
 impl<'a> Living<'a> {
@@ -39,13 +41,16 @@ impl<'a> Living<'a> {
             law,
             extinction: 0.0,
             change: f64::INFINITY,
+            drift: f64::INFINITY,
         })
     }
 
     /// One layer on; false when nothing lives there.
     fn step(&mut self) -> Result<bool> {
         let mut next = self.kernel.step(&self.law)?;
+        let before = self.extinction;
         self.extinction = next[0];
+        self.drift = (self.extinction - before).abs() / self.extinction.max(f64::MIN_POSITIVE);
         next[0] = 0.0;
         let total: f64 = next.iter().sum();
         if total <= 0.0 {
@@ -59,7 +64,8 @@ impl<'a> Living<'a> {
     }
 
     fn settled(&self) -> bool {
-        self.change <= SETTLED
+        // Deaths come from rare counts, which may still move when the common ones have long settled.
+        self.change <= SETTLED && self.drift <= 64.0 * SETTLED
     }
 }
 
@@ -183,7 +189,8 @@ mod tests {
                     "{name} at {count}"
                 );
             }
-            assert!((next[0] / found.extinction - 1.0).abs() < 1e-12, "{name}");
+            // The chance to die had settled to a relative 64 times that, and moves less from layer to layer.
+            assert!((next[0] / found.extinction - 1.0).abs() < 128.0 * SETTLED, "{name}");
         }
     }
 
