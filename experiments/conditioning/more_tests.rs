@@ -159,7 +159,7 @@ fn a_deviation_from_the_kernel_that_does_not_follow_the_residual_refutes_the_pre
     let table = many();
     let found = verdict("C2b", &table);
     assert!(matches!(found.decision, Decision::HoldsUnder { .. }), "{found:?}");
-    let smallest = |r: &Record<'_>| is(r, "part", "regime") && r.real("scale").unwrap() == 64.0;
+    let smallest = |r: &Record<'_>| is(r, "part", "regime") && r.real("scale").unwrap() == 512.0;
     let floor = doctored(
         &table,
         "deviation",

@@ -55,7 +55,7 @@ pub(super) fn stability(table: &Table) -> Result<Panel> {
         Axis::log("steps t"),
         Axis::log("loss, over that at the start"),
     );
-    let smallest = regime::SCALES[regime::SCALES.len() - 1];
+    let smallest = regime::LAZY;
     let (near, far) = (regime::STABILITY[0], regime::STABILITY[1]);
     for (place, (scale, ratio)) in [(smallest, near), (smallest, far), (1.0, far)].into_iter().enumerate() {
         let (mut line, mut points) = (Vec::new(), Vec::new());
@@ -82,7 +82,7 @@ pub(super) fn stability(table: &Table) -> Result<Panel> {
         let colour = Colour::nth(place);
         if let Some(&(_, middle)) = points.get(1) {
             let (shift, words) = match (scale == 1.0, ratio == near) {
-                (true, _) => (0.62, format!("{ratio} times, whole residual")),
+                (true, _) => (0.45, format!("{ratio} times, whole residual")),
                 (_, true) => (1.4, format!("{ratio} times, residual/64")),
                 _ => (1.0, format!("{ratio} times, residual/64")),
             };
@@ -169,10 +169,19 @@ pub(super) fn supports(table: &Table) -> Result<Panel> {
                 points.push((row.integer("kept")? as f64, condition));
             }
         }
-        let highest = points.iter().filter(|p| p.0 < 7.0).map(|p| p.1).fold(1.0, f64::max);
+        // Above the last points, or left of those that rise out of the others.
+        let place_of_words = match samples < COLUMNS {
+            true => (6.7, 1e6),
+            false => (12.3, 2.5 * points.last().map_or(1.0, |p| p.1)),
+        };
         panel = panel
             .series(Series::points("", points).colour(Colour::nth(place)))
-            .note(4.8, highest * 2.5, format!("{samples} rows"), Anchor::End);
+            .note(
+                place_of_words.0,
+                place_of_words.1,
+                format!("{samples} rows"),
+                Anchor::End,
+            );
     }
     Ok(panel.vertical(SHAPES[0].1 as f64 + 0.5, "κ_S infinite at 8 rows"))
 }
@@ -181,7 +190,9 @@ pub(super) fn supports(table: &Table) -> Result<Panel> {
 pub(super) fn thresholding(table: &Table) -> Result<Panel> {
     let mut panel = Panel::new(
         "One step of hard thresholding at worst, k = 2",
-        Axis::log("bound √3 max |1 − ηλ| over supports of 3k"),
+        Axis::log("bound √3 max |1 − ηλ| over supports of 3k")
+            .include(0.4)
+            .include(2.2),
         Axis::log("largest factor on the error"),
     );
     let (mut low, mut high) = (f64::INFINITY, 0.0f64);
@@ -194,8 +205,8 @@ pub(super) fn thresholding(table: &Table) -> Result<Panel> {
                 points.push(point);
             }
         }
-        if let Some(lowest) = points.iter().copied().min_by(|a, b| a.1.total_cmp(&b.1)) {
-            panel = panel.note(lowest.0, 0.88 * lowest.1, format!("{samples} rows"), Anchor::Middle);
+        if let Some(highest) = points.iter().copied().max_by(|a, b| a.1.total_cmp(&b.1)) {
+            panel = panel.note(highest.0, 1.15 * highest.1, format!("{samples} rows"), Anchor::End);
         }
         panel = panel.series(Series::points("", points).colour(Colour::nth(place)));
     }
@@ -204,5 +215,5 @@ pub(super) fn thresholding(table: &Table) -> Result<Panel> {
             .series(Series::line("", [(low, low), (high, high)]).dashed())
             .note(0.8, 1.25, "the bound", Anchor::Middle);
     }
-    Ok(panel.horizontal(1.0, "no progress").vertical(1.0, ""))
+    Ok(panel.horizontal(1.0, "").vertical(1.0, ""))
 }

@@ -14,7 +14,9 @@ use ticketsense::table::Row;
 use ticketsense::{Result, Seed};
 
 /// The residual at the start is divided by these: targets are moved towards the outputs.
-pub(super) const SCALES: [f64; 3] = [1.0, 8.0, 64.0];
+pub(super) const SCALES: [f64; 4] = [1.0, 8.0, 64.0, 512.0];
+/// The one of them at which steps near the largest stable one are taken too.
+pub(super) const LAZY: f64 = 64.0;
 /// When residuals are compared.
 pub(super) const TIMES: [usize; 4] = [1, 10, 30, 100];
 /// Steps as multiples of the largest stable one, and when the loss is looked at.
@@ -170,7 +172,7 @@ pub(super) fn stability(pair: &Pair, name: &str, mask: &Mask, number: usize) -> 
     let modes = Modes::at(pair, &start, mask)?;
     let samples = pair.inputs.rows() as f64;
     let mut rows = Vec::new();
-    for scale in [SCALES[0], SCALES[SCALES.len() - 1]] {
+    for scale in [SCALES[0], LAZY] {
         let (targets, residual) = modes.targets(pair, scale)?;
         for ratio in STABILITY {
             let step = ratio * 2.0 / modes.largest();
