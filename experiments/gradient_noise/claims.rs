@@ -203,7 +203,7 @@ fn critical(table: &Table) -> Result<Verdict> {
 
 /// The surest fall and the surest rise of the measured noise scale from the dense model to a pruned one.
 fn turns(scales: &[Scale], quantile: f64) -> (Option<String>, Option<String>) {
-    let (mut fall, mut rise): (Option<(f64, String)>, Option<(f64, String)>) = (None, None);
+    let [mut fall, mut rise]: [Option<(f64, String)>; 2] = [None, None];
     for pruned in scales.iter().filter(|s| s.density < 1.0) {
         let same = |s: &&Scale| s.features == pruned.features && s.mask == pruned.mask && s.trained == pruned.trained;
         let Some(dense) = scales.iter().filter(same).find(|s| s.density == 1.0) else {

@@ -27,7 +27,7 @@ pub fn draw(table: &Table) -> Result<Figure> {
         .panel(orders(table)?)
         .caption(
             "(a), (b) Lines: closed form, with the exact best weights; points: drawn gradients with intervals of 95 %; those of which \
-             the sample says little are left out. The true model has 16 of 64 coefficients. (c) Lines: closed form; points: simulated, at half \
+             the sample says little are left out. Of 64 coefficients each is 0.9 times the next larger one. (c) Lines: closed form; points: simulated, at half \
              the largest stable step. (d) Points: geometric means over seeds with intervals of 95 %, each at its own learning rate; \
              lines: least · (1 + critical/batch), geometric means of the fits. (e) Critical batches of those fits beside the noise \
              scale, its geometric mean on the way to the target at a batch of 32. (g) Each at the learning rate of (d). (h) One seed: \

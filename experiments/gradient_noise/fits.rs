@@ -74,7 +74,7 @@ pub(super) fn critical_batch(points: &[(f64, f64)]) -> Option<CriticalBatch> {
 /// Steps to the target: by arm, number and batch.
 #[derive(Debug, Default)]
 pub(super) struct Steps {
-    pub by_arm: BTreeMap<ArmKey, BTreeMap<i64, Vec<(f64, f64)>>>,
+    pub by_arm: BTreeMap<ArmKey, Places>,
     pub density: BTreeMap<ArmKey, f64>,
     /// Trainings that did not reach the target.
     pub missed: usize,
@@ -132,9 +132,12 @@ impl Steps {
     }
 }
 
+/// Pairs of numbers by seed: (batch, steps) or (progress, noise scale).
+pub(super) type Places = BTreeMap<i64, Vec<(f64, f64)>>;
+
 /// The noise scale on the way: by arm, number and progress.
-pub(super) fn along(table: &Table) -> Result<BTreeMap<ArmKey, BTreeMap<i64, Vec<(f64, f64)>>>> {
-    let mut found: BTreeMap<ArmKey, BTreeMap<i64, Vec<(f64, f64)>>> = BTreeMap::new();
+pub(super) fn along(table: &Table) -> Result<BTreeMap<ArmKey, Places>> {
+    let mut found: BTreeMap<ArmKey, Places> = BTreeMap::new();
     for record in table.filter(|r| r.text("part").is_ok_and(|p| p == ALONG)) {
         let by_number = found.entry(key(&record)?).or_default();
         let place = (record.real("progress")?, record.real("scale")?);
@@ -161,9 +164,12 @@ pub(super) fn orders(table: &Table) -> Result<[ByNumber; 2]> {
     Ok(found)
 }
 
+/// Values by batch and number.
+pub(super) type ByBatch = BTreeMap<i64, BTreeMap<i64, f64>>;
+
 /// Accuracies by arm and batch, number by number, in one setting.
-pub(super) fn accuracies(table: &Table, setting: &str) -> Result<BTreeMap<ArmKey, BTreeMap<i64, BTreeMap<i64, f64>>>> {
-    let mut found: BTreeMap<ArmKey, BTreeMap<i64, BTreeMap<i64, f64>>> = BTreeMap::new();
+pub(super) fn accuracies(table: &Table, setting: &str) -> Result<BTreeMap<ArmKey, ByBatch>> {
+    let mut found: BTreeMap<ArmKey, ByBatch> = BTreeMap::new();
     for record in table.filter(|r| r.text("part").is_ok_and(|p| p == ACCURACY)) {
         if record.text("setting")? == setting {
             let by_batch = found.entry(key(&record)?).or_default();

@@ -17,8 +17,8 @@ use ticketsense::{Error, Result, Seed};
 
 /// Features of the gradients.
 pub(super) const FEATURES: usize = 64;
-/// Features that carry signal, the largest with coefficient 1, each next one 0.9 times the one before.
-pub(super) const SIGNAL: usize = 16;
+/// The largest coefficient is 1, each next one so many times the one before: none is zero, so that every mask sees some
+/// gradient.
 const DECAY: f64 = 0.9;
 /// Variance of the noise over that of the signal.
 const NOISE: f64 = 0.1;
@@ -38,14 +38,11 @@ pub(super) struct Model {
 }
 
 impl Model {
-    /// `signal` coefficients of falling size at random places and with random signs.
-    fn new(features: usize, signal: usize, correlation: f64, seed: &Seed) -> Self {
+    /// Coefficients of falling size at random places and with random signs.
+    fn new(features: usize, correlation: f64, seed: &Seed) -> Self {
         let mut rng = seed.stream("signal").rng();
         let mut coefficients: Vec<f64> = (0..features)
-            .map(|j| match j < signal {
-                true => DECAY.powi(j as i32) * if rng.random::<bool>() { 1.0 } else { -1.0 },
-                false => 0.0,
-            })
+            .map(|j| DECAY.powi(j as i32) * if rng.random::<bool>() { 1.0 } else { -1.0 })
             .collect();
         coefficients.shuffle(&mut rng);
         let squares: f64 = coefficients.iter().map(|c| c * c).sum();
@@ -62,7 +59,6 @@ impl Model {
         let mut places: Vec<usize> = (0..self.coefficients.len()).collect();
         places.shuffle(&mut seed.stream("mask").rng());
         if mask != super::RANDOM {
-            // Ties, coefficients of zero, stay in random order.
             places.sort_by(|&a, &b| self.coefficients[b].abs().total_cmp(&self.coefficients[a].abs()));
             if mask != LARGEST {
                 places.reverse();
@@ -151,7 +147,7 @@ pub(super) fn gradient(cell: &Cell, context: &Context<'_>) -> Result<Vec<Row>> {
     let seed = context.seed(cell);
     let features = cell.text("features")?;
     let (mask, density, trained) = (cell.text("mask")?, cell.real("density")?, cell.real("trained")?);
-    let model = Model::new(FEATURES, SIGNAL, correlation(features), &seed);
+    let model = Model::new(FEATURES, correlation(features), &seed);
     let count = (density * FEATURES as f64).round() as usize;
     let kept = model.kept(mask, count, &seed);
     let mut weights = model.best_on(&kept)?;
@@ -219,7 +215,7 @@ pub(super) fn rest(cell: &Cell, context: &Context<'_>) -> Result<Vec<Row>> {
     let seed = context.seed(cell);
     let (mask, count) = (cell.text("mask")?, cell.integer("kept")?);
     let (batch, share) = (cell.integer("batch")?, cell.real("share")?);
-    let model = Model::new(DESCENT_FEATURES, DESCENT_FEATURES, 0.0, &seed);
+    let model = Model::new(DESCENT_FEATURES, 0.0, &seed);
     let kept = model.kept(mask, count, &seed);
     let optimum = model.best_on(&kept)?;
     // Independent features: what the others carry is noise to the kept ones.
@@ -301,7 +297,7 @@ mod tests {
     #[test]
     fn the_drawn_features_have_the_covariance_that_the_closed_form_uses() {
         let seed = Seed::root(2);
-        let model = Model::new(5, 3, CORRELATION, &seed);
+        let model = Model::new(5, CORRELATION, &seed);
         let mut rng = seed.stream("test").rng();
         let (mut products, mut x, samples) = (DMatrix::<f64>::zeros(5, 5), vec![0.0; 5], 40_000);
         for _ in 0..samples {
@@ -320,7 +316,7 @@ mod tests {
     #[test]
     fn at_the_best_prediction_no_gradient_is_left_and_masks_keep_what_they_are_named_for() {
         let seed = Seed::root(3);
-        let model = Model::new(FEATURES, SIGNAL, CORRELATION, &seed);
+        let model = Model::new(FEATURES, CORRELATION, &seed);
         for mask in [LARGEST, super::super::RANDOM] {
             let kept = model.kept(mask, 24, &seed);
             let moments = Moments::of(&model, &kept, &model.best_on(&kept).unwrap()).unwrap();
@@ -329,9 +325,12 @@ mod tests {
             assert!(moments.residual_variance > model.noise_variance - 1e-12);
             assert!(moments.largest_eigenvalue < 3.0 && moments.largest_eigenvalue > 1.0);
         }
-        let signal = |kept: &[usize]| kept.iter().filter(|&&j| model.coefficients[j] != 0.0).count();
-        assert_eq!(signal(&model.kept(LARGEST, SIGNAL, &seed)), SIGNAL);
-        assert_eq!(signal(&model.kept(super::super::SMALLEST, FEATURES - SIGNAL, &seed)), 0);
+        let extreme = |mask: &str| {
+            let kept = model.kept(mask, 16, &seed);
+            kept.iter().map(|&j| model.coefficients[j].abs()).collect::<Vec<_>>()
+        };
+        assert!(extreme(LARGEST).iter().all(|c| *c > DECAY.powf(15.5)));
+        assert!(extreme(super::super::SMALLEST).iter().all(|c| *c < DECAY.powf(47.5)));
         let (few, many) = (
             model.kept(super::super::RANDOM, 8, &seed),
             model.kept(super::super::RANDOM, 32, &seed),

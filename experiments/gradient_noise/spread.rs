@@ -13,6 +13,9 @@ use ticketsense::table::Table;
 /// With fewer orders of the data a variance is not looked at.
 const LEAST_ORDERS: usize = 30;
 
+/// Mean squared error and its standard error, the largest kept and the smallest.
+type BothMasks = [Option<(f64, f64)>; 2];
+
 /// What is known of one spread over another.
 #[derive(Clone, Debug)]
 pub(super) struct Against {
@@ -96,7 +99,7 @@ pub(super) fn check(table: &Table) -> Result<Verdict> {
     const STATISTIC: &str = "largest distance of a mean squared error from its closed form, over its tolerance";
     let mut means = Means::default();
     let (mut beyond, mut growth, mut fewest) = (0, f64::INFINITY, i64::MAX);
-    let mut errors: BTreeMap<(i64, i64, u64), [Option<(f64, f64)>; 2]> = BTreeMap::new();
+    let mut errors: BTreeMap<(i64, i64, u64), BothMasks> = BTreeMap::new();
     for record in table.filter(|r| r.text("part").is_ok_and(|p| p == REST)) {
         let (kept, batch, share) = (record.integer("kept")?, record.integer("batch")?, record.real("share")?);
         let replicates = record.integer("replicates")?;
@@ -159,7 +162,7 @@ pub(super) fn check(table: &Table) -> Result<Verdict> {
         Decision::Fails
     } else if pairs < LEAST_PAIRS || against.iter().any(|a| a.len() < 3) {
         Decision::Undecided {
-            why: format!("{pairs} seeds with {LEAST_ORDERS} orders of the data, fewer than {LEAST_PAIRS}"),
+            why: format!("not every comparison has {LEAST_PAIRS} seeds with {LEAST_ORDERS} orders of the data each"),
         }
     } else {
         judged(&against)

@@ -1,5 +1,6 @@
 use super::super::doctoring::{self, doctored, doctored_once, is, only};
 use super::*;
+use std::collections::BTreeMap;
 use std::sync::LazyLock;
 use ticketsense::data::DataChoice;
 use ticketsense::harness::{Decision, Verdict, compute_table};
@@ -51,16 +52,21 @@ fn enlarged() -> Table {
     Table::with_rows(table.columns(), rows).unwrap()
 }
 
-/// The losses and accuracies of one arm drawn together around their mean.
+/// The losses and accuracies of one arm drawn together around the mean of their seed, or apart.
 fn drawn_together(table: &Table, arm: &str, factor: f64) -> Table {
     let mut table = Table::with_rows(table.columns(), table.rows().to_vec()).unwrap();
-    for (column, centre) in [("loss", 0.3), ("accuracy", 0.9)] {
-        table = doctored(
-            &table,
-            column,
-            |r| Value::Real(centre + factor * (r.real(column).unwrap() - centre)),
-            |r| is(r, "part", ORDERS) && is(r, "mask", arm),
-        );
+    let chosen = |r: &Record<'_>| is(r, "part", ORDERS) && is(r, "mask", arm);
+    for column in ["loss", "accuracy"] {
+        let mut means: BTreeMap<i64, (f64, f64)> = BTreeMap::new();
+        for r in table.filter(chosen) {
+            let mean = means.entry(r.integer("number").unwrap()).or_default();
+            *mean = (mean.0 + r.real(column).unwrap(), mean.1 + 1.0);
+        }
+        let moved = |r: &Record<'_>| {
+            let (sum, count) = means[&r.integer("number").unwrap()];
+            Value::Real(sum / count + factor * (r.real(column).unwrap() - sum / count))
+        };
+        table = doctored(&table, column, moved, chosen);
     }
     table
 }
