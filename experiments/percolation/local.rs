@@ -144,7 +144,7 @@ pub(super) fn local_rows(cell: &Cell, context: &Context<'_>) -> Result<Vec<Row>>
 
 /// Replicates alive at depths L and 2L around a keep probability, in a window that narrows with L.
 ///
-/// Centre and width of the windows were chosen by looking at random numbers used for nothing else: wide enough to see the slope at
+/// Centre and width of the windows follow the known thresholds and exponents: wide enough to see the slope at
 /// every depth, and narrow enough for a cubic.
 pub(super) fn scaling_rows(cell: &Cell, context: &Context<'_>) -> Result<Vec<Row>> {
     let (model, depth) = (cell.text("model")?, cell.integer("depth")?);

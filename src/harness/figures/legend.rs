@@ -1,4 +1,6 @@
 //! The legend: one entry a label, with everything that is drawn under it.
+//!
+//! Where a figure has many labels, those of one panel alone stand below that panel, and the legend of the figure keeps the others.
 
 use super::marks::{ColourChoice, Marker, Series, Shape};
 use super::paint;
@@ -6,7 +8,7 @@ use super::palette::Colour;
 use super::panel::Panel;
 use super::svg::{Anchor, Dash, HALF_HEIGHT, Stroke, Svg, TextLook};
 use super::text;
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 
 /// A label with the ways in which it is drawn.
 #[derive(Clone, Debug)]
@@ -25,6 +27,8 @@ struct Glyph {
     connected: bool,
 }
 
+/// A figure of several panels with more labels than this is crowded.
+const MANY: usize = 10;
 const SIZE: f64 = 12.5;
 const SAMPLE: f64 = 28.0;
 const ROW: f64 = 20.0;
@@ -33,7 +37,7 @@ const GAP: f64 = 22.0;
 /// The colour of every series of every panel.
 ///
 /// Labels get the palette's colours in the order in which they first appear; a series without a label gets its own.
-/// Fixed colours use up none.
+/// Fixed colours use up none. In a crowded figure a label of one panel alone gets the first colour that its panel has left.
 pub(crate) fn colours(panels: &[Panel]) -> Vec<Vec<Colour>> {
     let mut by_label: HashMap<&str, Colour> = HashMap::new();
     let mut next = 0;
@@ -42,7 +46,8 @@ pub(crate) fn colours(panels: &[Panel]) -> Vec<Vec<Colour>> {
         Colour::nth(next - 1)
     };
     let all = || panels.iter().flat_map(|p| &p.series);
-    for series in all().filter(|s| !s.label.is_empty()) {
+    let own = own_labels(panels);
+    for series in all().filter(|s| !s.label.is_empty() && !own.contains(s.label.as_str())) {
         match series.colour {
             ColourChoice::Fixed(colour) => {
                 by_label.entry(&series.label).or_insert(colour);
@@ -51,6 +56,30 @@ pub(crate) fn colours(panels: &[Panel]) -> Vec<Vec<Colour>> {
                 by_label.entry(&series.label).or_insert_with(&mut take);
             }
             ColourChoice::Like(_) => {}
+        }
+    }
+    for panel in panels {
+        let labelled = || panel.series.iter().filter(|s| own.contains(s.label.as_str()));
+        for series in labelled() {
+            if let ColourChoice::Fixed(colour) = series.colour {
+                by_label.entry(&series.label).or_insert(colour);
+            }
+        }
+        for series in labelled().filter(|s| s.colour == ColourChoice::Next) {
+            if !by_label.contains_key(series.label.as_str()) {
+                let used: Vec<Colour> = panel
+                    .series
+                    .iter()
+                    .filter_map(|s| match &s.colour {
+                        ColourChoice::Fixed(colour) => Some(*colour),
+                        ColourChoice::Like(label) => by_label.get(label.as_str()).copied(),
+                        ColourChoice::Next => by_label.get(s.label.as_str()).copied(),
+                    })
+                    .collect();
+                // With more labels than colours the palette begins again.
+                let free = (0..used.len() + 1).map(Colour::nth).find(|c| !used.contains(c));
+                by_label.insert(&series.label, free.unwrap_or(Colour::nth(used.len())));
+            }
         }
     }
     let mut colour_of = |series: &Series| match &series.colour {
@@ -65,6 +94,33 @@ pub(crate) fn colours(panels: &[Panel]) -> Vec<Vec<Colour>> {
         .iter()
         .map(|panel| panel.series.iter().map(&mut colour_of).collect())
         .collect()
+}
+
+/// The labels that stand below their panel: those of one panel alone, where the figure is crowded.
+fn own_labels(panels: &[Panel]) -> HashSet<&str> {
+    let mut panels_of: HashMap<&str, HashSet<usize>> = HashMap::new();
+    for (number, panel) in panels.iter().enumerate() {
+        for series in panel.series.iter().filter(|s| !s.label.is_empty()) {
+            panels_of.entry(&series.label).or_default().insert(number);
+        }
+    }
+    if panels.len() == 1 || panels_of.len() <= MANY {
+        return HashSet::new();
+    }
+    let alone = panels_of.into_iter().filter(|(_, panels)| panels.len() == 1);
+    alone.map(|(label, _)| label).collect()
+}
+
+/// The entries of the figure's legend, and those that stand below each panel.
+pub(crate) fn divided(panels: &[Panel], colours: &[Vec<Colour>]) -> (Vec<Entry>, Vec<Vec<Entry>>) {
+    let own = own_labels(panels);
+    let is_own = |entry: &Entry| own.contains(entry.label.as_str());
+    let below = panels.iter().zip(colours).map(|(panel, colours)| {
+        let all = entries(std::slice::from_ref(panel), std::slice::from_ref(colours));
+        all.into_iter().filter(is_own).collect()
+    });
+    let shared = entries(panels, colours).into_iter().filter(|e| !is_own(e));
+    (shared.collect(), below.collect())
 }
 
 /// The entries in the order in which their labels first appear.
@@ -111,8 +167,8 @@ pub(crate) fn draw_column(svg: &mut Svg, entries: &[Entry], corner: (f64, f64)) 
     }
 }
 
-/// Draws entries in centred rows no wider than `limit`, and returns the y below the last.
-pub(crate) fn draw_rows(svg: &mut Svg, entries: &[Entry], corner: (f64, f64), limit: f64) -> f64 {
+/// Entries in rows no wider than `limit`, each with its width.
+fn rows(entries: &[Entry], limit: f64) -> Vec<(f64, Vec<&Entry>)> {
     let mut rows: Vec<(f64, Vec<&Entry>)> = Vec::new();
     for entry in entries {
         match rows.last_mut() {
@@ -123,8 +179,18 @@ pub(crate) fn draw_rows(svg: &mut Svg, entries: &[Entry], corner: (f64, f64), li
             _ => rows.push((width(entry), vec![entry])),
         }
     }
+    rows
+}
+
+/// The room that entries take in rows no wider than `limit`.
+pub(crate) fn rows_height(entries: &[Entry], limit: f64) -> f64 {
+    ROW * rows(entries, limit).len() as f64
+}
+
+/// Draws entries in centred rows no wider than `limit`, and returns the y below the last.
+pub(crate) fn draw_rows(svg: &mut Svg, entries: &[Entry], corner: (f64, f64), limit: f64) -> f64 {
     let mut y = corner.1;
-    for (used, row) in rows {
+    for (used, row) in rows(entries, limit) {
         let mut x = corner.0 + (0.5 * (limit - used)).max(0.0);
         for entry in row {
             draw(svg, entry, (x, y + 0.5 * ROW));

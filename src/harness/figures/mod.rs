@@ -44,7 +44,7 @@ use svg::{Svg, TextLook};
 /// Where the legend stands; always outside the axes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Legend {
-    /// Below the panels, in rows.
+    /// Below the panels, in rows. Among many labels, those of one panel alone stand directly below that panel.
     Below,
     /// Right of the panels, in one column.
     Right,
@@ -173,10 +173,17 @@ impl Figure {
         let width = margins.iter().fold(width, |w, m| w.max(m.left + m.right + LEAST_AXIS));
         let height = margins.iter().fold(height, |h, m| h.max(m.top + m.bottom + LEAST_AXIS));
         let colours = legend::colours(&self.panels);
-        let entries = match self.legend {
-            Legend::Hidden => Vec::new(),
-            Legend::Below | Legend::Right => legend::entries(&self.panels, &colours),
+        let (entries, below) = match self.legend {
+            Legend::Hidden => (Vec::new(), Vec::new()),
+            Legend::Right => (legend::entries(&self.panels, &colours), Vec::new()),
+            Legend::Below => legend::divided(&self.panels, &colours),
         };
+        let row_heights: Vec<f64> = (0..self.panels.len().div_ceil(columns))
+            .map(|row| {
+                let of_row = below.iter().skip(row * columns).take(columns);
+                height + of_row.map(|e| legend::rows_height(e, width)).fold(0.0, f64::max)
+            })
+            .collect();
         let grid_width = columns as f64 * width + (columns - 1) as f64 * GAP;
         let beside = if self.legend == Legend::Right {
             legend::column_width(&entries)
@@ -198,12 +205,14 @@ impl Figure {
             let (row, column) = (number / columns, number % columns);
             let corner = (
                 MARGIN + column as f64 * (width + GAP),
-                top + row as f64 * (height + GAP),
+                top + row_heights[..row].iter().map(|h| h + GAP).sum::<f64>(),
             );
             laid.draw(&mut svg, corner, (width, height), margins, &colours[number]);
+            if let Some(own) = below.get(number) {
+                legend::draw_rows(&mut svg, own, (corner.0, corner.1 + height), width);
+            }
         }
-        let rows = self.panels.len().div_ceil(columns);
-        y = top + rows as f64 * height + (rows - 1) as f64 * GAP;
+        y = top + row_heights.iter().map(|h| h + GAP).sum::<f64>() - GAP;
         match self.legend {
             Legend::Right => legend::draw_column(&mut svg, &entries, (MARGIN + grid_width, top + 30.0)),
             Legend::Below => y = legend::draw_rows(&mut svg, &entries, (MARGIN, y + 6.0), full_width),

@@ -201,6 +201,52 @@ fn labels_share_colours_across_panels_and_fixed_ones_use_up_none() {
 }
 
 #[test]
+fn among_many_labels_those_of_one_panel_stand_below_it_in_colours_that_it_has_left() {
+    let panel = |labels: &[String]| {
+        labels
+            .iter()
+            .fold(Panel::new("", Axis::linear("x"), Axis::linear("y")), |panel, label| {
+                panel.series(Series::points(label.clone(), [(0.0, 0.0)]))
+            })
+    };
+    let names = |of: &str, count: usize| (0..count).map(|i| format!("{of}{i}")).collect::<Vec<_>>();
+    let both = names("both ", 2);
+    let first = panel(&[both.clone(), names("first ", 5)].concat());
+    let few = [first.clone(), panel(&[both.clone(), names("second ", 3)].concat())];
+    let many = [first, panel(&[names("second ", 4), both].concat())];
+    let place = |panels: &[Panel], label: &str| {
+        let figure = panels.iter().fold(Figure::new().columns(2), |f, p| f.panel(p.clone()));
+        let svg = figure.to_svg().unwrap();
+        // The words stand on a line of their own, after the tag.
+        let lines: Vec<&str> = svg.lines().collect();
+        let tag = lines[lines.iter().position(|l| *l == label).unwrap() - 1];
+        let number = |name: &str| {
+            let rest = tag.split(&format!(" {name}=\"")).nth(1).unwrap();
+            rest.split('"').next().unwrap().parse::<f64>().unwrap()
+        };
+        (number("x"), number("y"))
+    };
+    // Ten labels stand together, in order.
+    assert_eq!(place(&few, "both 0").1, place(&few, "first 0").1);
+    assert!(place(&few, "both 0").1 <= place(&few, "second 0").1);
+    // Eleven do not: each panel's stand below it, those of both below all.
+    let (left, right, shared) = (
+        place(&many, "first 0"),
+        place(&many, "second 0"),
+        place(&many, "both 0"),
+    );
+    assert!(left.0 < right.0 && left.1 < shared.1 && right.1 < shared.1);
+    for (panel, colours) in many.iter().zip(legend::colours(&many)) {
+        let mut distinct = colours.clone();
+        distinct.sort_by_key(|c| (c.0, c.1, c.2));
+        distinct.dedup();
+        assert_eq!(distinct.len(), panel.series.len(), "{colours:?}");
+    }
+    let colours = legend::colours(&many);
+    assert_eq!(colours[0][..2], colours[1][4..]);
+}
+
+#[test]
 fn what_cannot_be_drawn_is_refused() {
     assert!(Figure::new().to_svg().is_err());
     let panel = || Panel::new("", Axis::linear("x"), Axis::linear("y"));
