@@ -21,7 +21,8 @@ fn smoke() -> &'static Table {
 fn many() -> Table {
     let table = smoke();
     let place = |name: &str| table.position(name).unwrap();
-    let (part, number, deviation, condition) = (place("part"), place("number"), place("deviation"), place("condition"));
+    let (part, number, scale) = (place("part"), place("number"), place("scale"));
+    let (deviation, condition) = (place("deviation"), place("condition"));
     let mut found = Vec::new();
     for copy in 0..12i64 {
         for row in table.rows() {
@@ -32,7 +33,13 @@ fn many() -> Table {
             let mut row = row.clone();
             if of && let Value::Integer(n) = row.0[number] {
                 row.0[number] = Value::Integer(n + 2 * copy);
-                let factor = 1.0 + 1e-3 * copy as f64;
+                // Pairs differ in size, and about their mean in the power of the residual.
+                let power = 1e-3 * (copy as f64 - 5.5);
+                let scale = match row.0[scale] {
+                    Value::Real(scale) => scale,
+                    _ => 1.0,
+                };
+                let factor = (1.0 + 1e-3 * copy as f64) * scale.powf(power);
                 for column in [deviation, condition] {
                     if let Value::Real(v) = row.0[column] {
                         row.0[column] = Value::Real(v * factor);
