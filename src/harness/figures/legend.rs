@@ -1,6 +1,6 @@
 //! The legend: one entry a label, with everything that is drawn under it.
 //!
-//! Where a figure has many labels, those of one panel alone stand below that panel, and the legend of the figure keeps the others.
+//! Where a figure has many labels, those of one or two panels stand below these panels, and the legend of the figure keeps the others.
 
 use super::marks::{ColourChoice, Marker, Series, Shape};
 use super::paint;
@@ -37,7 +37,7 @@ const GAP: f64 = 22.0;
 /// The colour of every series of every panel.
 ///
 /// Labels get the palette's colours in the order in which they first appear; a series without a label gets its own.
-/// Fixed colours use up none. In a crowded figure a label of one panel alone gets the first colour that its panel has left.
+/// Fixed colours use up none. In a crowded figure a label that stands below its panels gets the first colour that they have left.
 pub(crate) fn colours(panels: &[Panel]) -> Vec<Vec<Colour>> {
     let mut by_label: HashMap<&str, Colour> = HashMap::new();
     let mut next = 0;
@@ -67,9 +67,11 @@ pub(crate) fn colours(panels: &[Panel]) -> Vec<Vec<Colour>> {
         }
         for series in labelled().filter(|s| s.colour == ColourChoice::Next) {
             if !by_label.contains_key(series.label.as_str()) {
-                let used: Vec<Colour> = panel
-                    .series
+                let here = |p: &&Panel| p.series.iter().any(|s| s.label == series.label);
+                let used: Vec<Colour> = panels
                     .iter()
+                    .filter(here)
+                    .flat_map(|p| &p.series)
                     .filter_map(|s| match &s.colour {
                         ColourChoice::Fixed(colour) => Some(*colour),
                         ColourChoice::Like(label) => by_label.get(label.as_str()).copied(),
@@ -96,7 +98,7 @@ pub(crate) fn colours(panels: &[Panel]) -> Vec<Vec<Colour>> {
         .collect()
 }
 
-/// The labels that stand below their panel: those of one panel alone, where the figure is crowded.
+/// The labels that stand below their panels: those of one or two panels, where the figure is crowded.
 fn own_labels(panels: &[Panel]) -> HashSet<&str> {
     let mut panels_of: HashMap<&str, HashSet<usize>> = HashMap::new();
     for (number, panel) in panels.iter().enumerate() {
@@ -104,11 +106,11 @@ fn own_labels(panels: &[Panel]) -> HashSet<&str> {
             panels_of.entry(&series.label).or_default().insert(number);
         }
     }
-    if panels.len() == 1 || panels_of.len() <= MANY {
+    if panels.len() <= 2 || panels_of.len() <= MANY {
         return HashSet::new();
     }
-    let alone = panels_of.into_iter().filter(|(_, panels)| panels.len() == 1);
-    alone.map(|(label, _)| label).collect()
+    let few = panels_of.into_iter().filter(|(_, panels)| panels.len() <= 2);
+    few.map(|(label, _)| label).collect()
 }
 
 /// The entries of the figure's legend, and those that stand below each panel.

@@ -44,7 +44,7 @@ use svg::{Svg, TextLook};
 /// Where the legend stands; always outside the axes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Legend {
-    /// Below the panels, in rows. Among many labels, those of one panel alone stand directly below that panel.
+    /// Below the panels, in rows. Among many labels, those of one or two panels stand directly below these panels.
     Below,
     /// Right of the panels, in one column.
     Right,

@@ -201,7 +201,7 @@ fn labels_share_colours_across_panels_and_fixed_ones_use_up_none() {
 }
 
 #[test]
-fn among_many_labels_those_of_one_panel_stand_below_it_in_colours_that_it_has_left() {
+fn among_many_labels_those_of_few_panels_stand_below_them_in_colours_that_they_have_left() {
     let panel = |labels: &[String]| {
         labels
             .iter()
@@ -210,12 +210,17 @@ fn among_many_labels_those_of_one_panel_stand_below_it_in_colours_that_it_has_le
             })
     };
     let names = |of: &str, count: usize| (0..count).map(|i| format!("{of}{i}")).collect::<Vec<_>>();
-    let both = names("both ", 2);
-    let first = panel(&[both.clone(), names("first ", 5)].concat());
-    let few = [first.clone(), panel(&[both.clone(), names("second ", 3)].concat())];
-    let many = [first, panel(&[names("second ", 4), both].concat())];
+    let all = names("all ", 2);
+    let first = panel(&[all.clone(), names("first ", 4)].concat());
+    let third = panel(&[all.clone(), names("first ", 1)].concat());
+    let few = [
+        first.clone(),
+        panel(&[all.clone(), names("second ", 4)].concat()),
+        third.clone(),
+    ];
+    let many = [first, panel(&[names("second ", 5), all].concat()), third];
     let place = |panels: &[Panel], label: &str| {
-        let figure = panels.iter().fold(Figure::new().columns(2), |f, p| f.panel(p.clone()));
+        let figure = panels.iter().fold(Figure::new().columns(3), |f, p| f.panel(p.clone()));
         let svg = figure.to_svg().unwrap();
         // The words stand on a line of their own, after the tag.
         let lines: Vec<&str> = svg.lines().collect();
@@ -227,14 +232,10 @@ fn among_many_labels_those_of_one_panel_stand_below_it_in_colours_that_it_has_le
         (number("x"), number("y"))
     };
     // Ten labels stand together, in order.
-    assert_eq!(place(&few, "both 0").1, place(&few, "first 0").1);
-    assert!(place(&few, "both 0").1 <= place(&few, "second 0").1);
-    // Eleven do not: each panel's stand below it, those of both below all.
-    let (left, right, shared) = (
-        place(&many, "first 0"),
-        place(&many, "second 0"),
-        place(&many, "both 0"),
-    );
+    assert_eq!(place(&few, "all 0").1, place(&few, "first 0").1);
+    assert!(place(&few, "all 0").1 <= place(&few, "second 0").1);
+    // Eleven do not: those of one or two panels stand below these, those of three below all.
+    let (left, right, shared) = (place(&many, "first 0"), place(&many, "second 0"), place(&many, "all 0"));
     assert!(left.0 < right.0 && left.1 < shared.1 && right.1 < shared.1);
     for (panel, colours) in many.iter().zip(legend::colours(&many)) {
         let mut distinct = colours.clone();
@@ -243,7 +244,13 @@ fn among_many_labels_those_of_one_panel_stand_below_it_in_colours_that_it_has_le
         assert_eq!(distinct.len(), panel.series.len(), "{colours:?}");
     }
     let colours = legend::colours(&many);
-    assert_eq!(colours[0][..2], colours[1][4..]);
+    assert_eq!(colours[0][..2], colours[1][5..]);
+    assert_eq!(colours[0][2], colours[2][2]);
+    let (shared, below) = legend::divided(&many, &colours);
+    assert_eq!(
+        (shared.len(), below[0].len(), below[1].len(), below[2].len()),
+        (2, 4, 5, 1)
+    );
 }
 
 #[test]
