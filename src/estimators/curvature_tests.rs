@@ -11,6 +11,23 @@ fn curvature(case: &Case, kind: CurvatureKind, loss: Loss, mask: &Mask) -> Curva
     Curvature::of_mask(kind, &case.network, &case.theta, &case.inputs, &case.labels, loss, mask).unwrap()
 }
 
+/// All eigenvalues, ascending, once by each dense route that the build has.
+fn dense_routes(matrix: &DMatrix<f64>) -> Vec<Vec<f64>> {
+    let first = symmetric_eigenvalues(matrix).unwrap();
+    std::iter::once(first).chain(lapack_route(matrix)).collect()
+}
+
+#[cfg(feature = "lapack")]
+fn lapack_route(matrix: &DMatrix<f64>) -> Option<Vec<f64>> {
+    let (values, _) = crate::linalg::lapack::symmetric_eigen(matrix).unwrap();
+    Some(values.as_slice().to_vec())
+}
+
+#[cfg(not(feature = "lapack"))]
+fn lapack_route(_: &DMatrix<f64>) -> Option<Vec<f64>> {
+    None
+}
+
 /// Every second weight and all biases.
 fn half(case: &Case) -> Mask {
     let mut mask = case.network.layout().full_mask();
@@ -43,37 +60,38 @@ fn everything_agrees_with_the_eigenvalues_of_the_dense_matrix() {
             ] {
                 let h = curvature(&case, kind, loss, &mask);
                 let found = few.examine(&h, kind, &Seed::root(2)).unwrap();
-                let values = symmetric_eigenvalues(&h.to_dense()).unwrap();
-                let (n, size) = (values.len(), values[values.len() - 1].max(-values[0]));
-                let rounding = 1e3 * f64::EPSILON * size;
-                assert_eq!(found.order, n);
-                let name = format!("{preset} {kind:?} {loss} {n}");
-                assert!(found.largest.ritz.value <= values[n - 1] + rounding, "{name}");
-                assert!(found.largest.bound >= values[n - 1] - rounding, "{name}");
-                assert!(found.smallest.ritz.value >= values[0] - rounding, "{name}");
-                assert!(found.smallest.bound <= values[0] + rounding, "{name}");
-                for end in [found.largest, found.smallest] {
-                    let (low, high) = end.ritz.interval();
-                    assert!(
-                        values.iter().any(|v| (low - rounding..=high + rounding).contains(v)),
-                        "{name}"
-                    );
-                }
-                assert!(found.trace.interval.contains(values.iter().sum()), "{name}");
-                let squares: f64 = values.iter().map(|v| v * v).sum();
-                assert!(found.squared_frobenius.interval.contains(squares), "{name}");
-                let fraction = |x: f64| values.iter().filter(|v| **v <= x).count() as f64 / n as f64;
-                assert!(found.negative.interval.contains(fraction(-found.zero)), "{name}");
-                assert!(found.not_positive.interval.contains(fraction(found.zero)), "{name}");
-                let shift = found.shift;
-                match (kind, found.effective_dimension, found.log_determinant) {
-                    (CurvatureKind::GaussNewton, Some(dimension), Some(determinant)) => {
-                        let truth = values.iter().map(|v| v.max(0.0) / (v.max(0.0) + shift)).sum();
-                        assert!(dimension.interval.contains(truth), "{name} {dimension:?} {truth}");
-                        let truth = values.iter().map(|v| (v.max(0.0) + shift).ln()).sum();
-                        assert!(determinant.interval.contains(truth), "{name} {determinant:?} {truth}");
+                for values in dense_routes(&h.to_dense()) {
+                    let (n, size) = (values.len(), values[values.len() - 1].max(-values[0]));
+                    let rounding = 1e3 * f64::EPSILON * size;
+                    assert_eq!(found.order, n);
+                    let name = format!("{preset} {kind:?} {loss} {n}");
+                    assert!(found.largest.ritz.value <= values[n - 1] + rounding, "{name}");
+                    assert!(found.largest.bound >= values[n - 1] - rounding, "{name}");
+                    assert!(found.smallest.ritz.value >= values[0] - rounding, "{name}");
+                    assert!(found.smallest.bound <= values[0] + rounding, "{name}");
+                    for end in [found.largest, found.smallest] {
+                        let (low, high) = end.ritz.interval();
+                        assert!(
+                            values.iter().any(|v| (low - rounding..=high + rounding).contains(v)),
+                            "{name}"
+                        );
                     }
-                    (kind, dimension, _) => assert!(kind == CurvatureKind::Hessian && dimension.is_none()),
+                    assert!(found.trace.interval.contains(values.iter().sum()), "{name}");
+                    let squares: f64 = values.iter().map(|v| v * v).sum();
+                    assert!(found.squared_frobenius.interval.contains(squares), "{name}");
+                    let fraction = |x: f64| values.iter().filter(|v| **v <= x).count() as f64 / n as f64;
+                    assert!(found.negative.interval.contains(fraction(-found.zero)), "{name}");
+                    assert!(found.not_positive.interval.contains(fraction(found.zero)), "{name}");
+                    let shift = found.shift;
+                    match (kind, found.effective_dimension, found.log_determinant) {
+                        (CurvatureKind::GaussNewton, Some(dimension), Some(determinant)) => {
+                            let truth = values.iter().map(|v| v.max(0.0) / (v.max(0.0) + shift)).sum();
+                            assert!(dimension.interval.contains(truth), "{name} {dimension:?} {truth}");
+                            let truth = values.iter().map(|v| (v.max(0.0) + shift).ln()).sum();
+                            assert!(determinant.interval.contains(truth), "{name} {determinant:?} {truth}");
+                        }
+                        (kind, dimension, _) => assert!(kind == CurvatureKind::Hessian && dimension.is_none()),
+                    }
                 }
             }
         }

@@ -57,6 +57,11 @@ fn both_ends_are_those_of_two_dense_routes() {
         let size = truth[0].abs().max(truth[n - 1].abs());
         let bound = (1e-10 + 50.0 * n as f64 * f64::EPSILON) * size;
         assert_close(&truth, &second, bound, "dense");
+        #[cfg(feature = "lapack")]
+        {
+            let (third, _) = crate::linalg::lapack::symmetric_eigen(&a).unwrap();
+            assert_close(&truth, third.as_slice(), bound, "lapack");
+        }
         for method in [ask(3, 4, 16), ask(0, 2, 12), ask(2, 0, 12), ask(1, 1, 200)] {
             let found = method.extremes(n, times(&a), &Seed::root(7)).unwrap();
             assert_eq!(found.status, Status::Converged, "{n} {method:?}");
